@@ -1,0 +1,1 @@
+"""Plug-ins that keep datasets, and the contract they keep."""

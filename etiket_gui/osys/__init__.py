@@ -1,0 +1,1 @@
+"""Seams to the operating system, each with one face for Linux, Windows and macOS."""

@@ -1,0 +1,194 @@
+"""Rows of the store as frozen values: the only shape in which they leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etiket_gui.domain.content import FileEntry, Found
+from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.states import DestinationState, RunState, SourceState, TransferState
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One configured source. Times are ns since 1970 UTC."""
+
+    id: int
+    uuid: str
+    name: str
+    backend: str
+    config: Mapping[str, Any]
+    is_enabled: bool
+    state: SourceState
+    state_reason: str
+    root_place: str
+    cursor: Mapping[str, Any]
+    last_scan_ns: int | None
+    last_scan_duration_s: float
+    seen_count: int
+    stray_files: int
+    missed_by_watcher: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRow:
+    """One configured destination. ``last_success_ns`` is ns since 1970 UTC, ``free_bytes`` as last probed."""
+
+    id: int
+    uuid: str
+    name: str
+    kind: str
+    config: Mapping[str, Any]
+    state: DestinationState
+    state_reason: str
+    last_success_ns: int | None
+    free_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """What goes where: one source to one destination, into one scope."""
+
+    id: int
+    source_id: int
+    destination_id: int
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """One dataset. ``fingerprint`` was seen at the last look, ``settled_fingerprint`` is ready to be sent."""
+
+    id: int
+    uuid: str
+    source_id: int
+    identifier: str
+    birth_ordinal: int
+    previous_identifiers: tuple[str, ...]
+    name: str
+    collected_ns: int | None
+    run_state: RunState
+    is_gone: bool
+    is_ignored: bool
+    fingerprint: int
+    settled_fingerprint: int | None
+    place: str
+    size_bytes: int
+    file_count: int
+    newest_change_ns: int
+    looked_at_ns: int
+    found_ns: int
+    attributes: Mapping[str, Any]
+    keywords: tuple[str, ...]
+    state: TransferState
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """One dataset's way to one destination."""
+
+    id: int
+    dataset_id: int
+    route_id: int
+    destination_id: int
+    scope: str
+    state: TransferState
+    reason: str
+    attempts: int
+    due_ns: int | None
+    claim_fingerprint: int | None
+    sent_fingerprint: int | None
+    digest: str | None
+    remote: str | None
+    version: str | None
+    verified_at_ns: int | None
+    proven_at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """One open problem: what, where, why, what to do, and when it is tried again."""
+
+    id: int
+    kind: str
+    title: str
+    reason: str
+    advice: str
+    retry_class: str
+    since_ns: int
+    due_ns: int | None
+    attempts: int
+    source_id: int | None
+    destination_id: int | None
+    dataset_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOutcome:
+    """What became of one find: which dataset it is now, and what the row said before this look."""
+
+    dataset_id: int
+    uuid: str
+    found: Found
+    is_new: bool
+    was_gone: bool
+    previous_fingerprint: int | None
+    previous_looked_at_ns: int | None
+    settled_fingerprint: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One transfer that was claimed for sending, with all that a worker needs to know of it."""
+
+    transfer_id: int
+    dataset_id: int
+    uuid: str
+    identifier: str
+    birth_ordinal: int
+    previous_identifiers: tuple[str, ...]
+    name: str
+    place: str
+    run_state: RunState
+    scope: str
+    fingerprint: int
+    size_bytes: int
+    file_count: int
+    attempts: int
+    remote: str | None
+    version: str | None
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A receipt to be recorded. ``files`` are the entries as read, with digests; ``fingerprint`` is what was sent."""
+
+    transfer_id: int
+    dataset_id: int
+    fingerprint: int
+    remote: str
+    version: str
+    digest: str
+    level: str
+    verified_at_ns: int
+    is_new: bool
+    is_provisional: bool
+    new_bytes: int
+    description: Mapping[str, Any]
+    files: tuple[FileEntry, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A transfer that did not succeed, the failure, and the state it goes into until ``due_ns``."""
+
+    transfer_id: int
+    dataset_id: int
+    error: EtiketError
+    state: TransferState
+    due_ns: int | None
+    counts_as_attempt: bool = True

@@ -1,0 +1,1 @@
+"""The child process that runs backends, converters and destinations for the engine."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from etiket_gui.destinations.archive.layout import is_sha256, version_in_name
 from etiket_gui.domain.content import DatasetReference, Description, FileEntry
-from etiket_gui.domain.errors import DestinationDamaged, UnsafeName
+from etiket_gui.domain.errors import DestinationDamaged, NameTooLong, UnsafeName
 from etiket_gui.domain.names import check_relative
 from etiket_gui.domain.states import EntryKind
 
@@ -26,8 +26,13 @@ _SEMVER = re.compile(
     r"(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?"
 )
 _LIVE = re.compile(r"live\.(\d+)")
-# What JSON allows inside a string and YAML does not, or folds into white space.
-_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# Other programs read records as YAML, in whatever encoding their system prefers: all but the characters that only
+# YAML's own escapes could name is written as ASCII.
+_NOT_ASCII = re.compile("[\x7f-\uffff]")
+_MAX_DEPTH = 400
+
+#: rmellipse refuses kinds it does not know and passes over this one: neither a folder to make nor a file to fetch.
+_LINK_ITEM = "H5_Group"
 
 
 class Change(Enum):
@@ -115,7 +120,8 @@ class RecordFacts:
 def build_record(facts: RecordFacts, entries: Iterable[FileEntry]) -> dict[str, Any]:
     """The record as a JSON object.
 
-    Raises UnsafeName where a name may not be joined below a folder, occurs twice, or is a file and a folder at once.
+    Raises UnsafeName where a name may not be joined below a folder, occurs twice, or is a file and a folder at once,
+    and NameTooLong where it lies deeper than 400 folders.
     """
     project: dict[str, Any] = {"/path/": ".", "/attrs/": {}, "/item/": "Directory"}
     folders: dict[str, dict[str, Any]] = {"": project}
@@ -137,7 +143,7 @@ def build_record(facts: RecordFacts, entries: Iterable[FileEntry]) -> dict[str, 
         if last in parent:
             raise UnsafeName(name, "the dataset has two entries of that name")
         if entry.kind is EntryKind.LINK:
-            parent[last] = {"/path/": name, "/attrs/": {}, "/item/": "Link", "/link/": entry.link_target}
+            parent[last] = {"/path/": name, "/attrs/": {}, "/item/": _LINK_ITEM, "/link/": entry.link_target}
             links.append([name, entry.link_target, entry.mtime_ns])
             continue
         parent[last] = {
@@ -188,6 +194,8 @@ def _make_folders(name: str, folders: dict[str, dict[str, Any]]) -> dict[str, An
     known = folders.get(name)
     if known is not None:
         return known
+    if name.count("/") >= _MAX_DEPTH:
+        raise NameTooLong(f"{name} lies more than {_MAX_DEPTH} folders deep.", path=name)
     above, _, last = name.rpartition("/")
     parent = _make_folders(above, folders)
     if last in parent:
@@ -202,7 +210,7 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     """The record's text: compact JSON that is YAML as well."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     if not text.isascii() or "\x7f" in text:
-        text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+        text = _NOT_ASCII.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     return text.encode()
 
 

@@ -1,0 +1,1 @@
+"""What tests share: independent checks, clocks, keyrings and tree builders; never imported by the program."""

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from etiket_gui.destinations.archive.layout import is_sha256, version_in_name
+from etiket_gui.destinations.archive.layout import is_sha256, record_name, version_in_name
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import DatasetReference, Description, FileEntry
 from etiket_gui.domain.errors import DestinationDamaged, NameTooLong, UnsafeName
-from etiket_gui.domain.names import check_relative
+from etiket_gui.domain.names import check_relative, from_portable, to_portable
 from etiket_gui.domain.states import EntryKind
 
 FORMAT = 1
 
 #: A record larger than this is not one of ours and is not read.
 MAX_RECORD_BYTES = 512 * 1024 * 1024
+
+#: What an empty file is stored under; some programs leave it out of their records.
+EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -228,26 +232,38 @@ class Record:
 
     def entries(self) -> Iterator[FileEntry]:
         """Every file, link and empty folder, names checked. Raises UnsafeName and DestinationDamaged."""
-        yield from _walk(self.project, "", self.title)
+        yield from _walk(self.project, "", self.title, is_portable=self.facts is not None)
         for kind, listed in ((EntryKind.LINK, "links"), (EntryKind.FOLDER, "empty_folders")):
             for row in (self.raw.get("etiket") or {}).get(listed) or ():
-                check_relative(str(row[0]))
-                target = str(row[1]) if kind is EntryKind.LINK else None
-                yield FileEntry(str(row[0]), kind, 0, int(row[-1]), link_target=target)
+                try:
+                    name, mtime_ns = str(row[0]), int(row[-1])
+                    target = str(row[1]) if kind is EntryKind.LINK else None
+                except (TypeError, ValueError, LookupError) as error:
+                    raise _broken(record_name(self.title, self.version), f"its list of {listed} is wrong") from error
+                checked_parts(name)
+                yield FileEntry(name, kind, 0, mtime_ns, link_target=target)
 
     def blobs(self) -> dict[str, int]:
         """SHA-256 to size in bytes of every blob the record names. Raises UnsafeName and DestinationDamaged."""
         return {entry.sha256: entry.size_bytes for entry in self.entries() if entry.sha256 is not None}
 
 
-def _walk(folder: Mapping[str, Any], above: str, title: str) -> Iterator[FileEntry]:
+def checked_parts(name: str) -> tuple[str, ...]:
+    """The components of a portable name of a record, safe to join below a folder. Raises UnsafeName."""
+    if guards.is_on("check-names"):
+        return check_relative(name)
+    return tuple(from_portable(name).split("/"))
+
+
+def _walk(folder: Mapping[str, Any], above: str, title: str, *, is_portable: bool) -> Iterator[FileEntry]:
     waiting = [(folder, above)]
     while waiting:
         here, prefix = waiting.pop()
         for key, item in here.items():
             if key.startswith("/") or not isinstance(item, Mapping):
                 continue
-            name = f"{prefix}/{key}" if prefix else key
+            part = key if is_portable else to_portable(key)
+            name = f"{prefix}/{part}" if prefix else part
             match item.get("/item/"):
                 case "Directory":
                     waiting.append((item, name))
@@ -256,9 +272,11 @@ def _walk(folder: Mapping[str, Any], above: str, title: str) -> Iterator[FileEnt
 
 
 def _file_entry(item: Mapping[str, Any], name: str, title: str) -> FileEntry:
-    check_relative(name)
+    checked_parts(name)
     sha256 = item.get("/sha256/") or item.get("/bpid/")
     size_bytes = item.get("/bytes/")
+    if sha256 is None and size_bytes == 0:
+        sha256 = EMPTY_SHA256
     if not is_sha256(sha256) or not isinstance(size_bytes, int) or size_bytes < 0:
         raise DestinationDamaged(
             f"The record of {title} does not say which bytes belong to {name}.",
@@ -316,7 +334,7 @@ def _load(data: bytes, path: str) -> object:
         raise _broken(path, "it is empty")
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if data.startswith(b'{"title":'):
             raise _broken(path, f"it ends or breaks in the middle ({error})") from error
     import yaml
@@ -347,5 +365,5 @@ def _facts(own: Mapping[str, Any], title: str, version: str) -> RecordFacts:
 
 
 def _measure(project: Mapping[str, Any], title: str) -> tuple[int, int]:
-    sizes = [entry.size_bytes for entry in _walk(project, "", title)]
+    sizes = [entry.size_bytes for entry in _walk(project, "", title, is_portable=False)]
     return sum(sizes), len(sizes)

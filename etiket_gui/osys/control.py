@@ -6,7 +6,6 @@ import hmac
 import json
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -66,7 +65,7 @@ class ControlServer:
         self._handler = handler
         self._new_listener = new_listener
         self._look_s = look_s
-        self._secret = secrets.token_hex(32)
+        self._secret = os.urandom(32).hex()
         self._listener: Listener | None = None
         self._listener_lock = threading.Lock()
         self._thread: threading.Thread | None = None

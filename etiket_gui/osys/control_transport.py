@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.connection
 import os
-import secrets
 import selectors
 import socket
 import struct
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -103,7 +100,9 @@ class PipeListener:
     r"""A named pipe ``\\.\pipe\etiket-gui-<random>``; ``family`` and ``address`` are given by tests only."""
 
     def __init__(self, *, family: str = "AF_PIPE", address: str | None = None) -> None:
-        self._address = address or rf"\\.\pipe\{PRIVATE_PREFIX}{secrets.token_hex(16)}"
+        import multiprocessing.connection
+
+        self._address = address or rf"\\.\pipe\{PRIVATE_PREFIX}{os.urandom(16).hex()}"
         self._family = family
         self._listener = multiprocessing.connection.Listener(self._address, family=family, backlog=16)
         self._is_waking = threading.Event()
@@ -128,6 +127,8 @@ class PipeListener:
 
     def wake(self) -> None:
         """End a running :meth:`accept` at once, by being its last client."""
+        import multiprocessing.connection
+
         self._is_waking.set()
         with contextlib.suppress(OSError):
             multiprocessing.connection.Client(self._address, family=self._family).close()
@@ -144,6 +145,8 @@ class PipeListener:
 
 def connect_pipe(address: str, *, family: str = "AF_PIPE") -> PipeChannel:
     """Connect to a named pipe; raises OSError when nobody listens there."""
+    import multiprocessing.connection
+
     return PipeChannel(multiprocessing.connection.Client(address, family=family))
 
 
@@ -315,6 +318,8 @@ if sys.platform != "win32":
         folder = os.path.abspath(run_folder)
         if _fits(os.path.join(folder, SOCKET_FILE)):
             return folder, None
+        import tempfile
+
         for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108  # 0700 below it
             if not base or not _fits(os.path.join(base, PRIVATE_PREFIX + "x" * 8, SOCKET_FILE)):
                 continue

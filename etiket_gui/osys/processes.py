@@ -42,7 +42,7 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return start is not None and start == identity.start
 
 
-def rss_bytes(pid: int | None = None) -> int:
+def resident_bytes(pid: int | None = None) -> int:
     """Resident memory of a process (this one by default) in bytes; 0 when it no longer lives."""
     if sys.platform == "linux":
         try:

@@ -1,0 +1,36 @@
+"""Starts the command line of this checkout in its own environment: what packaging/run.sh and run.ps1 call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import environments
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare what is missing, then become the program; the exit code is the program's, or 2 when it cannot start."""
+    try:
+        tools = environments.environment("run", environments.requirements())
+        program = environments.program(tools)
+    except environments.CannotPrepare as problem:
+        environments.say(str(problem))
+        return 2
+    except KeyboardInterrupt:
+        environments.say("Interrupted; nothing half was left behind.")
+        return 130
+    paths = [str(program), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    # Children of the program must find it where it was installed, whatever folder they are started in.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    command = [str(environments.python_of(tools)), str(environments.start_of(program)), *arguments]
+    if os.name != "nt":
+        os.execv(command[0], command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

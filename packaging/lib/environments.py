@@ -213,7 +213,8 @@ def environment(name: str, wanted: Sequence[str], *, key: str = "") -> Path:
     Raises CannotPrepare with what to do when something cannot be had.
     """
     cache = cache_folder()
-    folder = cache / f"venv-{name}-{hash_of(sys.version, sys.executable, key, *wanted)}"
+    version = ".".join(map(str, sys.version_info[:3]))
+    folder = cache / f"venv-{name}-{hash_of(version, os.path.realpath(sys.executable), key, *wanted)}"
     if _is_complete(folder) and python_of(folder).exists():
         _mark_used(folder)
         return folder

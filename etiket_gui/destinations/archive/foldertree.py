@@ -10,14 +10,15 @@ import errno
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
 from etiket_gui.domain import guards
+from etiket_gui.domain.errors import ProgramError
 from etiket_gui.domain.names import QUOTE, is_windows_safe, to_portable
+from etiket_gui.osys.files import extended, is_link_like
 
 Parts = tuple[str, ...]
 
@@ -25,7 +26,6 @@ _HAS_FOLDER_CALLS = os.open in os.supports_dir_fd and os.mkdir in os.supports_di
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_REPARSE_POINT = 0x400
 
 #: What an operating system or file system answers when it cannot hold a name at all.
 CANNOT_HOLD = frozenset({errno.EILSEQ, errno.EINVAL})
@@ -47,35 +47,26 @@ def quoted_name(component: str) -> str:
     return safe
 
 
-def extended_path(path: str) -> str:
-    """The path for calls that take no folder; on Windows in the form that may be longer than 260 characters."""
-    if sys.platform == "win32":
-        path = os.path.abspath(path)
-        if path.startswith("\\\\?\\"):
-            return path
-        return "\\\\?\\UNC" + path[1:] if path.startswith("\\\\") else "\\\\?\\" + path
-    return path
-
-
 def _is_real_folder(path: str) -> bool:
     found = os.lstat(path)
-    return stat.S_ISDIR(found.st_mode) and not getattr(found, "st_file_attributes", 0) & _REPARSE_POINT
+    return stat.S_ISDIR(found.st_mode) and not is_link_like(found)
 
 
 class FolderTree:
     """Names below ``root``, given as tuples of components as Python's ``os`` functions have them.
 
-    Components are joined as they are: they must have been checked before. Every method raises OSError as the
-    operating system does; a symbolic link in the place of a folder raises NotADirectoryError or ELOOP.
+    Components are joined as they are: they must have been checked before, and one that could lead outside is a bug
+    (ProgramError). Every method raises OSError as the operating system does; a symbolic link in the place of a folder
+    raises NotADirectoryError or ELOOP.
     """
 
     def __init__(self, root: str) -> None:
-        self.root = extended_path(root)
+        self.root = root
         self._here: Parts = ()
         self._root_folder: int | None = None
         self._folder: int | None = None
         if _HAS_FOLDER_CALLS:
-            self._root_folder = self._folder = os.open(self.root, _FOLDER)
+            self._root_folder = self._folder = os.open(root, _FOLDER)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +95,7 @@ class FolderTree:
                 os.close(self._folder)
             self._folder = below
         else:
-            path = os.path.join(self.root, *self._here, name)
+            path = extended(os.path.join(self.root, *self._here, name))
             if not _is_real_folder(path):
                 raise NotADirectoryError(errno.ENOTDIR, "a link stands in the place of a folder", path)
         self._here = (*self._here, name)
@@ -121,10 +112,13 @@ class FolderTree:
 
     def at(self, parts: Parts) -> tuple[str, int | None]:
         """The last component and the open folder it is relative to, or the whole path and None."""
+        for part in parts:
+            if part in {"", ".", ".."} or "/" in part or "\x00" in part:
+                raise ProgramError(f"The component {part!r} reached a folder without having been checked.")
         self._enter(parts[:-1])
         if self._folder is not None:
             return parts[-1], self._folder
-        return os.path.join(self.root, *parts), None
+        return extended(os.path.join(self.root, *parts)), None
 
     def stat(self, parts: Parts) -> os.stat_result | None:
         """What is there, a link as itself; None where there is nothing."""
@@ -207,7 +201,7 @@ class FolderTree:
         """Rename within one folder, over what is there."""
         name, folder = self.at(new)
         if folder is None:
-            os.replace(os.path.join(self.root, *old), name)
+            os.replace(extended(os.path.join(self.root, *old)), name)
         else:
             os.replace(old[-1], name, src_dir_fd=folder, dst_dir_fd=folder)
 

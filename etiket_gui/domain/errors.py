@@ -99,6 +99,25 @@ class SourceUnreadable(EtiketError):
     retry_class = RetryClass.ON_USER
 
 
+class SourceEmpty(EtiketError):
+    """A source is there, but no dataset was found in it."""
+
+    title = "Nothing found"
+    retry_class = RetryClass.ON_CHANGE
+    default_advice = "Check the folder and the level of this source (etiket-sync detect FOLDER tells)."
+
+
+class ManyChanged(EtiketError):
+    """So much of a source changed at once that a person is asked before anything of it is sent."""
+
+    title = "Many datasets changed at once"
+    retry_class = RetryClass.ON_USER
+    default_advice = (
+        "If that is meant, say so with: etiket-sync retry (or Retry in the window). "
+        "Until then their good versions stay as they are and new datasets go on."
+    )
+
+
 class PermissionRefused(EtiketError):
     """The operating system refuses access."""
 
@@ -206,6 +225,14 @@ class StoreProblem(EtiketError):
 
     title = "Tracking store cannot be written"
     concerns_all = True
+
+
+class StoreDamaged(StoreProblem):
+    """The tracking store's file is damaged; the next start moves it aside and goes on from a backup."""
+
+    title = "Tracking store is damaged"
+    retry_class = RetryClass.ON_USER
+    default_advice = "Start the program again: it repairs its store from the last backup. What is archived is safe."
 
 
 class StoreTooNew(EtiketError):

@@ -13,6 +13,7 @@ from etiket_gui.domain.content import DatasetReference, RemoteVersion
 class TaskKind(StrEnum):
     """The kinds of work a worker does."""
 
+    DESCRIBE_SOURCE = "describe_source"
     DISCOVER = "discover"
     TRANSFER = "transfer"
     DERIVE = "derive"
@@ -100,6 +101,31 @@ class TransferItem:
             size_bytes=value["size_bytes"],
             run_state=value["run_state"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTraits:
+    """What a backend says about a configured source, so that the engine can steer it without knowing it.
+
+    Times in seconds; ``folders`` are absolute paths to watch, ``poll_interval_s`` is None where events are trusted.
+    """
+
+    realm: str
+    root: str
+    settle_time_s: float
+    live_sync: bool
+    folders: tuple[str, ...]
+    poll_interval_s: float | None
+    share: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; :meth:`from_json` turns it back."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SourceTraits:
+        """Rebuild traits from :meth:`to_json`'s object."""
+        return cls(**{**value, "folders": tuple(value["folders"])})
 
 
 @dataclass(frozen=True, slots=True)

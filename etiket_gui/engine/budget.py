@@ -1,0 +1,78 @@
+"""How much the engine may take while a measurement runs; only the user's hold stops it altogether.
+
+While a source is live: one worker, a few megabytes per second, large files last. No dataset stays unsafe because
+of that for longer than ``safe_within_s`` after its completion: then it is sent as if nothing were measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etiket_gui.domain import guards
+
+#: A source counts as measuring this long after the last sign of life of an unfinished dataset.
+SIGN_OF_LIFE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What may be used now. ``rate_bytes_per_s`` None is unlimited; a limit holds for all workers together."""
+
+    workers: int
+    rate_bytes_per_s: float | None
+    large_files: bool
+    is_measuring: bool
+    is_overdue: bool = False
+
+
+class Budget:
+    """Watches for signs of a running measurement and says what may be used. Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        *,
+        worker_count: int,
+        rate_bytes_per_s: float | None,
+        measuring_rate_bytes_per_s: float,
+        safe_within_s: float,
+    ) -> None:
+        self.worker_count = worker_count
+        self.rate_bytes_per_s = rate_bytes_per_s
+        self.measuring_rate_bytes_per_s = measuring_rate_bytes_per_s
+        self.safe_within_s = safe_within_s
+        self._last_sign_s: dict[int, float] = {}
+
+    def note_sign_of_life(self, source_id: int, monotonic_s: float) -> None:
+        """A dataset of the source that is not finished was seen to change."""
+        self._last_sign_s[source_id] = monotonic_s
+
+    def forget(self, source_id: int) -> None:
+        """The source is gone or switched off."""
+        self._last_sign_s.pop(source_id, None)
+
+    def measuring_sources(self, monotonic_s: float) -> tuple[int, ...]:
+        """The sources that are measuring now."""
+        return tuple(sorted(key for key, seen_s in self._last_sign_s.items() if monotonic_s - seen_s < SIGN_OF_LIFE_S))
+
+    def ends_at_s(self, monotonic_s: float) -> float | None:
+        """When the last measuring source stops counting as measuring, if nothing more is seen of it."""
+        alive = [seen_s for seen_s in self._last_sign_s.values() if monotonic_s - seen_s < SIGN_OF_LIFE_S]
+        return max(alive) + SIGN_OF_LIFE_S if alive else None
+
+    def allowance(self, monotonic_s: float, *, has_small_waiting: bool, oldest_unsafe_s: float | None) -> Allowance:
+        """What may be used now.
+
+        ``has_small_waiting``: there is something smaller to send first. ``oldest_unsafe_s``: for how long the
+        oldest complete dataset has been waiting (seconds), None when nothing waits.
+        """
+        if not self.measuring_sources(monotonic_s):
+            return Allowance(self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=False)
+        is_overdue = oldest_unsafe_s is not None and oldest_unsafe_s >= self.safe_within_s
+        if is_overdue and guards.is_on("safe-within"):
+            return Allowance(
+                self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=True, is_overdue=True
+            )
+        rate = self.measuring_rate_bytes_per_s
+        if self.rate_bytes_per_s is not None:
+            rate = min(rate, self.rate_bytes_per_s)
+        return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=True)

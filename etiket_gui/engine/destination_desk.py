@@ -1,0 +1,214 @@
+"""One destination from the engine's side: whether it can be used, and the work that is not in a hurry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from etiket_gui.domain.errors import (
+    DestinationFull,
+    DestinationOffline,
+    EtiketError,
+    SignInNeeded,
+    Stopped,
+    WorkerLost,
+    error_from_json,
+)
+from etiket_gui.domain.events import DestinationStateChanged
+from etiket_gui.domain.states import DestinationState
+from etiket_gui.domain.tasks import DestinationSpec, StoredCopy, TaskKind
+from etiket_gui.engine.desk import Desk
+from etiket_gui.engine.retry import Circuit
+from etiket_gui.engine.workers import RunningTask
+from etiket_gui.store.rows import DestinationRow
+
+log = logging.getLogger(__name__)
+
+_DERIVE_BATCH = 100
+_SWEEP_EVERY_S = 6 * 3600.0
+_PROBE_EVERY_S = 1800.0
+
+
+class DestinationDesk:
+    """Probes one destination, remembers sources there, and makes its derived views."""
+
+    def __init__(self, desk: Desk, row: DestinationRow, on_change: Callable[[DestinationDesk], None]) -> None:
+        self._desk = desk
+        self.row = row
+        self.spec = DestinationSpec(row.id, row.uuid, row.name, row.kind, row.config)
+        self.circuit = Circuit(desk.rng)
+        self.is_ready = False
+        self.batch_size = 1
+        self.address = ""
+        self.sources_to_remember: dict[int, Mapping[str, Any]] = {}
+        self.told_sources: dict[int, Mapping[str, Any]] = {}
+        self.remembered: dict[int, bool] = {}
+        self.has_views_to_make = True
+        self._is_probe_due = True
+        self._is_sweep_due = True
+        self._look_task: RunningTask | None = None
+        self._move_task: RunningTask | None = None
+        self._on_change = on_change
+
+    @property
+    def may_send(self) -> bool:
+        """Whether transfers may go there now."""
+        return self.is_ready and self.circuit.is_closed
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something is under way or due that does not wait for the destination to come back."""
+        if self.circuit.failures:
+            return self._look_task is not None or self._move_task is not None
+        return (
+            not self.is_ready
+            or self._look_task is not None
+            or self._move_task is not None
+            or bool(self.sources_to_remember)
+            or self.has_views_to_make
+        )
+
+    def request_probe(self) -> None:
+        """Look at it now: a person asked, or the machine woke up."""
+        self._is_probe_due = True
+        self.circuit.try_now(self._desk.clock.monotonic_s())
+
+    def dispatch_looks(self) -> None:
+        """Start a probe or write down a source, if due and a worker is free."""
+        if self._look_task is not None:
+            return
+        now_s = self._desk.clock.monotonic_s()
+        if not self.circuit.is_closed:
+            if self.circuit.try_at_s is not None and now_s >= self.circuit.try_at_s:
+                self._look_task = self._start(TaskKind.PROBE, {})
+        elif self._is_probe_due:
+            self._look_task = self._start(TaskKind.PROBE, {})
+        elif self.sources_to_remember:
+            source_id, stored = next(iter(self.sources_to_remember.items()))
+            self._look_task = self._start(TaskKind.REMEMBER, {"stored_source": dict(stored)}, source_id)
+
+    def dispatch_views(self) -> None:
+        """Start making derived views, or a sweep, when nothing more urgent wants the worker."""
+        if self._move_task is not None or not self.may_send:
+            return
+        if self.has_views_to_make:
+            copies = self._desk.writer.copies_to_derive(self.row.id, _DERIVE_BATCH)
+            self.has_views_to_make = len(copies) == _DERIVE_BATCH
+            if copies:
+                rows = [[copy.transfer_id, copy.remote, copy.version, copy.scope] for copy in copies]
+                self._move_task = self._start(TaskKind.DERIVE, {"copies": rows}, copies)
+                self.has_views_to_make = self.has_views_to_make or self._move_task is None
+        elif self._is_sweep_due:
+            self._move_task = self._start(TaskKind.SWEEP, {})
+            if self._move_task is not None:
+                self._is_sweep_due = False
+                due_s = self._desk.clock.monotonic_s() + _SWEEP_EVERY_S
+                self._desk.timers.at(("sweep", self.row.id), due_s, self._sweep_is_due)
+
+    def _sweep_is_due(self) -> None:
+        self._is_sweep_due = True
+
+    def _probe_is_due(self) -> None:
+        self._is_probe_due = True
+
+    def _start(self, kind: TaskKind, body: Mapping[str, Any], context: Any = None) -> RunningTask | None:
+        return self._desk.pool.start_task(
+            kind, {"destination": self.spec.to_json(), **body}, self._take_message, context
+        )
+
+    def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
+        event = message["event"]
+        if task.kind is TaskKind.DERIVE and event in {"checked", "failed"}:
+            self._take_view(task, message)
+            return
+        if event not in {"done", "error", "lost"}:
+            return
+        if task is self._look_task:
+            self._look_task = None
+        if task is self._move_task:
+            self._move_task = None
+        if event == "done":
+            self._take_result(task, message["result"])
+        elif event == "error":
+            error = error_from_json(message["error"])
+            if not isinstance(error, Stopped):
+                self.take_error(error)
+        else:
+            self.take_error(WorkerLost(f"The process that worked with {self.row.name} {message['reason']}."))
+        self._on_change(self)
+
+    def _take_view(self, task: RunningTask, message: Mapping[str, Any]) -> None:
+        copy: StoredCopy = task.context[message["place"]]
+        self._desk.writer.mark_derived([(copy.transfer_id, copy.version)])
+        key = f"view:{copy.transfer_id}"
+        if message["event"] == "failed":
+            error = error_from_json(message["error"])
+            self._desk.writer.open_problem("destination", key, error, destination_id=self.row.id)
+        else:
+            self._desk.writer.close_problem(key)
+
+    def _take_result(self, task: RunningTask, result: Mapping[str, Any]) -> None:
+        match task.kind:
+            case TaskKind.PROBE:
+                self._take_probe(result)
+            case TaskKind.REMEMBER:
+                self.sources_to_remember.pop(task.context, None)
+                self.remembered.setdefault(task.context, bool(result["was_known"]))
+            case TaskKind.SWEEP if result["removed"]:
+                log.info("Removed %d stale temporaries at %s.", result["removed"], self.row.name)
+
+    def _take_probe(self, result: Mapping[str, Any]) -> None:
+        problems = [error_from_json(problem) for problem in result["problems"]]
+        self.batch_size = int(result["batch_size"])
+        self.address = str(result["address"])
+        if problems:
+            self.take_error(problems[0])
+            return
+        self.circuit.close()
+        self.is_ready = True
+        self._is_probe_due = False
+        due_s = self._desk.clock.monotonic_s() + _PROBE_EVERY_S
+        self._desk.timers.at(("probe", self.row.id), due_s, self._probe_is_due)
+        self._desk.writer.close_problem(f"destination:{self.row.id}")
+        self._set_state(DestinationState.OK, "", free_bytes=result["free_bytes"])
+
+    def take_error(self, error: EtiketError) -> None:
+        """Something that concerns the whole destination failed: stop sending there and probe again later."""
+        now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
+        self.circuit.fail(error, now_s, now_ns)
+        if isinstance(error, DestinationFull):
+            state = DestinationState.FULL
+        elif isinstance(error, SignInNeeded):
+            state = DestinationState.SIGN_IN
+        elif isinstance(error, DestinationOffline):
+            state = DestinationState.OFFLINE
+        else:
+            state = DestinationState.PROBLEM
+        self._desk.writer.open_problem(
+            "destination",
+            f"destination:{self.row.id}",
+            error,
+            destination_id=self.row.id,
+            attempts=self.circuit.failures,
+        )
+        self._set_state(state, error.reason)
+        if self.circuit.try_at_s is not None:
+            self._desk.timers.at(("probe", self.row.id), self.circuit.try_at_s, self._probe_is_due)
+
+    def _set_state(self, state: DestinationState, reason: str, free_bytes: int | None = None) -> None:
+        is_news = (state, reason) != (self.row.state, self.row.state_reason)
+        if not is_news and free_bytes == self.row.free_bytes:
+            return
+        self._desk.writer.set_destination_state(self.row.id, state, reason, free_bytes=free_bytes)
+        self.row = self._desk.writer.destination(self.row.id)
+        if is_news:
+            if state is not DestinationState.OK:
+                self._desk.say(f"{self.row.name}: {reason}")
+            self._desk.emit(DestinationStateChanged(self.row.id, self.row.name, state, reason))
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        for task in (self._look_task, self._move_task):
+            if task is not None:
+                self._desk.pool.cancel(task)

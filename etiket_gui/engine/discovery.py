@@ -1,0 +1,184 @@
+"""Turns what looks at one source found into rows of the store: new, changed, settled, renamed, gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from etiket_gui.domain import guards
+from etiket_gui.domain.content import DiscoverySummary, Found
+from etiket_gui.domain.states import Realm, RunState
+from etiket_gui.engine.desk import Desk
+from etiket_gui.engine.mass_change import MassChangeWatch
+from etiket_gui.engine.settle import SettleBook
+from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow
+
+STILL_WRITTEN = "still being written"
+MANY_CHANGED = "many datasets of this source changed at once; waiting for your answer"
+
+
+@dataclass(slots=True)
+class LookResult:
+    """What one look changed so far."""
+
+    changed_ids: set[int] = field(default_factory=set)
+    new_count: int = 0
+    gone_count: int = 0
+    settled_count: int = 0
+    missed_by_watcher: int = 0
+
+
+@dataclass(slots=True)
+class Rename:
+    """A find at a place where the store knows another identifier; decided when the look is finished."""
+
+    found: Found
+    row: DatasetRow
+
+
+class Discovery:
+    """One source's finds. ``look_again`` asks for another look at an identifier after so many seconds."""
+
+    def __init__(self, desk: Desk, row: SourceRow, realm: Realm, book: SettleBook) -> None:
+        self._desk = desk
+        self.row = row
+        self.realm = realm
+        self.book = book
+        self.mass_change = MassChangeWatch()
+        self.is_asking = False
+        self.look_again: dict[str, float] = {}
+        self._renames: list[Rename] = []
+
+    def take(self, found: Sequence[Found], result: LookResult, *, was_announced: bool) -> None:
+        """Write down a chunk of finds. ``was_announced``: the watcher had told of them, or could not have."""
+        plain = self._set_renames_aside(found)
+        if plain:
+            self._record(plain, result, was_announced=was_announced)
+
+    def _set_renames_aside(self, found: Sequence[Found]) -> list[Found]:
+        places = {item.place for item in found if item.place}
+        if not places or not guards.is_on("recognise-renames"):
+            return list(found)
+        known = self._desk.writer.find_by_place(self.row.id, sorted(places))
+        plain = []
+        for item in found:
+            rows = known.get(item.place, [])
+            if any(row.identifier == item.identifier for row in rows):
+                plain.append(item)
+                continue
+            same = [row for row in rows if item.fingerprint in {row.fingerprint, row.settled_fingerprint}]
+            if same:
+                self._renames.append(Rename(item, same[0]))
+            else:
+                plain.append(item)
+        return plain
+
+    def _record(self, found: Sequence[Found], result: LookResult, *, was_announced: bool) -> None:
+        outcomes = self._desk.writer.record_found(self.row, self.realm, found)
+        now_s = self._desk.clock.monotonic_s()
+        rewritten = [outcome.dataset_id for outcome in outcomes if _is_rewritten(outcome)]
+        if rewritten:
+            self.mass_change.note(rewritten, now_s)
+            self.ask_if_too_much()
+        settled: list[tuple[int, int]] = []
+        unsettled: list[tuple[int, str]] = []
+        for outcome in outcomes:
+            item = outcome.found
+            result.changed_ids.add(outcome.dataset_id)
+            result.new_count += outcome.is_new
+            if item.is_unchanged or (outcome.settled_fingerprint == item.fingerprint and not outcome.was_gone):
+                self.book.forget(item.identifier)
+                self.look_again.pop(item.identifier, None)
+                if not item.is_unchanged:
+                    settled.append((outcome.dataset_id, item.fingerprint))
+                continue
+            if not was_announced:
+                result.missed_by_watcher += 1
+            if self.is_asking and not outcome.is_new and outcome.settled_fingerprint is not None:
+                unsettled.append((outcome.dataset_id, MANY_CHANGED))
+                continue
+            self._note_sign_of_life(outcome)
+            judgement = self.book.judge(item, now_s, is_clock_trusted=self._desk.is_clock_trusted)
+            if judgement.is_settled:
+                settled.append((outcome.dataset_id, item.fingerprint))
+                self.look_again.pop(item.identifier, None)
+            else:
+                unsettled.append((outcome.dataset_id, STILL_WRITTEN))
+                self.look_again[item.identifier] = now_s + judgement.look_again_in_s
+        if settled:
+            self._desk.writer.mark_settled(settled)
+            result.settled_count += len(settled)
+        if unsettled:
+            self._desk.writer.mark_unsettled(unsettled)
+
+    def _note_sign_of_life(self, outcome: FoundOutcome) -> None:
+        is_growing = outcome.previous_fingerprint not in {None, outcome.found.fingerprint}
+        if outcome.found.run_state is RunState.LIVE or (is_growing and not outcome.was_gone):
+            self._desk.budget.note_sign_of_life(self.row.id, self._desk.clock.monotonic_s())
+
+    def finish(self, summary: DiscoverySummary, result: LookResult) -> tuple[str, ...]:
+        """Decide renames and what is gone; returns identifiers that must be looked at once more for that."""
+        missing = set(summary.missing)
+        look_now: list[str] = []
+        late: list[Found] = []
+        for rename in self._renames:
+            old = rename.row.identifier
+            if old in missing or rename.row.is_gone:
+                missing.discard(old)
+                self._rename(rename, result)
+            elif summary.is_complete_scan:
+                late.append(rename.found)
+            else:
+                look_now += [old, rename.found.identifier]
+        self._renames.clear()
+        if late:
+            self._record(late, result, was_announced=True)
+        if missing:
+            self._gone(sorted(missing), result)
+        return tuple(look_now)
+
+    def _rename(self, rename: Rename, result: LookResult) -> None:
+        row, found = rename.row, rename.found
+        self.book.forget(row.identifier)
+        self.look_again.pop(row.identifier, None)
+        self._desk.writer.rename_dataset(row.id, found.identifier, found.name)
+        self._desk.say(
+            f"{row.identifier} was renamed to {found.identifier}; it stays the same dataset.",
+            source_id=self.row.id,
+            dataset_id=row.id,
+        )
+        self._record([found], result, was_announced=True)
+
+    def _gone(self, identifiers: Sequence[str], result: LookResult) -> None:
+        ids = self._desk.writer.dataset_ids(self.row.id, identifiers)
+        self.mass_change.note(ids.values(), self._desk.clock.monotonic_s())
+        if self.is_asking or self.ask_if_too_much():
+            return
+        for identifier in identifiers:
+            self.book.forget(identifier)
+            self.look_again.pop(identifier, None)
+        self._desk.writer.mark_gone(list(ids.values()))
+        result.gone_count += len(ids)
+        result.changed_ids.update(ids.values())
+
+    def ask_if_too_much(self) -> bool:
+        """Whether so much changed within the hour that a person must say it is meant."""
+        if not self.is_asking and self.mass_change.is_too_much(self._desk.writer.dataset_count(self.row.id)):
+            self.is_asking = True
+        return self.is_asking
+
+    def accept_mass_change(self) -> None:
+        """A person said the changes are meant."""
+        self.is_asking = False
+        self.mass_change.accept()
+
+
+def _is_rewritten(outcome: FoundOutcome) -> bool:
+    """Whether a dataset that was settled before is not what it was."""
+    found = outcome.found
+    return (
+        not outcome.is_new
+        and not found.is_unchanged
+        and outcome.settled_fingerprint is not None
+        and outcome.settled_fingerprint != found.fingerprint
+    )

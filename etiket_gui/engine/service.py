@@ -1,0 +1,289 @@
+"""The engine as others see it: start, run, steer, stop. One engine per home."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from etiket_gui.domain.commands import (
+    AddDestination,
+    AddSource,
+    AskStatus,
+    Command,
+    EditDestination,
+    EditSource,
+    HoldSync,
+    PauseSync,
+    RecordVerification,
+    RemoveDestination,
+    RemoveSource,
+    Reply,
+    ResumeSync,
+    RetryTransfers,
+    ScanNow,
+    ShowWindow,
+    StopEngine,
+    command_from_json,
+)
+from etiket_gui.domain.errors import EtiketError, HomeInUse, StoreProblem
+from etiket_gui.domain.events import EngineStarted, EngineStopped, Event
+from etiket_gui.engine.coordinator import Coordinator
+from etiket_gui.engine.desk import Clock
+from etiket_gui.engine.report import RunReport, report_of
+from etiket_gui.engine.retry import LONGEST_DELAY_S
+from etiket_gui.engine.steering import Steering
+from etiket_gui.osys.control import ControlServer
+from etiket_gui.osys.locking import HomeLock
+from etiket_gui.settings.home import Home
+from etiket_gui.settings.settings import Settings
+from etiket_gui.store.health import open_store
+
+log = logging.getLogger(__name__)
+
+_SETTLE_GRACE_S = 5.0
+_REPLY_TIMEOUT_S = 10.0
+_STOP_S = 5.0
+_CONFIGURES = (AddSource, EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination)
+_STEERS = (PauseSync, ResumeSync, HoldSync)
+
+
+class Engine:
+    """Owns one home while it runs. All methods but the ``request_…`` ones belong to one thread."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        listeners: Sequence[Callable[[Event], None]] = (),
+        clock: Clock | None = None,
+        has_low_priority: bool = True,
+        on_show: Callable[[], None] | None = None,
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._listeners = list(listeners)
+        self._clock = clock
+        self._has_low_priority = has_low_priority
+        self._on_show = on_show
+        self._lock = HomeLock(home.run)
+        self._control: ControlServer | None = None
+        self._coordinator: Coordinator | None = None
+        self._stop_asked = threading.Event()
+        self._was_interrupted = False
+        self._is_rebuilding = False
+
+    @property
+    def coordinator(self) -> Coordinator:
+        """The coordinator of a started engine."""
+        if self._coordinator is None:
+            raise AssertionError("the engine was not started")
+        return self._coordinator
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Have a function called with every event, on the engine's thread; it must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def start(self) -> None:
+        """Take the home and get ready.
+
+        Raises HomeInUse when another engine owns it, StoreTooNew when a newer version wrote the store.
+        """
+        self._lock.acquire()
+        try:
+            self._open()
+            self._control = ControlServer(self._home.run, self._answer)
+            self._control.start()
+        except BaseException:
+            self._close()
+            raise
+        self._emit(EngineStarted())
+
+    def _open(self) -> None:
+        opened = open_store(self._home)
+        for sentence in opened.sentences:
+            log.warning("%s", sentence)
+            opened.writer.add_activity(sentence)
+        self._is_rebuilding = self._is_rebuilding or opened.is_rebuilding
+        self._coordinator = Coordinator(
+            self._home,
+            self._settings,
+            opened.writer,
+            self._emit,
+            clock=self._clock,
+            is_rebuilding=self._is_rebuilding,
+            has_low_priority=self._has_low_priority,
+        )
+
+    # --- control channel ------------------------------------------------------------------------------------
+
+    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Called on a thread of the control server: hand over to the coordinator's thread and wait."""
+        command = command_from_json(request)
+        return self.ask(command, timeout_s=_REPLY_TIMEOUT_S).to_json()
+
+    def ask(self, command: Command, timeout_s: float = _REPLY_TIMEOUT_S) -> Reply:
+        """Have a command carried out by the running engine; callable from any other thread.
+
+        Raises EtiketError when it fails, TimeoutError when the engine does not answer in time.
+        """
+        answer: concurrent.futures.Future[Reply] = concurrent.futures.Future()
+
+        def obey() -> None:
+            try:
+                answer.set_result(self._obey(command))
+            except EtiketError as error:
+                answer.set_exception(error)
+
+        self.coordinator.post(obey)
+        return answer.result(timeout_s)
+
+    def _obey(self, command: Command) -> Reply:
+        coordinator = self.coordinator
+        if isinstance(command, AskStatus):
+            return Reply(is_ok=True, value=coordinator.status())
+        if isinstance(command, StopEngine):
+            self.request_stop()
+            return Reply(is_ok=True, sentence="The engine stops.")
+        if isinstance(command, ShowWindow):
+            if self._on_show is None:
+                return Reply(is_ok=False, sentence="The running engine has no window.")
+            self._on_show()
+            return Reply(is_ok=True)
+        if isinstance(command, ScanNow):
+            for source in coordinator.sources.values():
+                if command.source_id in {None, source.row.id}:
+                    source.request_scan()
+            return Reply(is_ok=True, sentence="Looking through the sources now.")
+        desk = coordinator.desk
+        reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command)
+        if isinstance(command, _CONFIGURES):
+            coordinator.load_configuration()
+        elif isinstance(command, _STEERS):
+            coordinator.load_steering()
+        elif isinstance(command, RetryTransfers):
+            coordinator.retry_everything(command.source_id)
+        elif isinstance(command, RecordVerification):
+            coordinator.transfers.note_waiting()
+        return reply
+
+    def request_stop(self, *, is_interrupt: bool = False) -> None:
+        """End :meth:`run` or :meth:`run_once` soon; callable from any thread and from signal handlers."""
+        self._was_interrupted = self._was_interrupted or is_interrupt
+        self._stop_asked.set()
+        if self._coordinator is not None:
+            self._coordinator.post(_nothing)
+
+    # --- running --------------------------------------------------------------------------------------------
+
+    def run_once(self) -> RunReport:
+        """Look through every source, wait for what settles soon, send, verify, and report."""
+        return self.run(cycles=1)
+
+    def run(self, cycles: int | None = None) -> RunReport:
+        """Work until stopped, or for so many rounds of looking through everything and sending it."""
+        started_s = time.monotonic()
+        done = 0
+        while not self._stop_asked.is_set() and (cycles is None or done < cycles):
+            if cycles is None:
+                self._turn()
+                continue
+            if done:
+                for source in self.coordinator.sources.values():
+                    source.request_scan()
+            self._one_cycle()
+            done += 1
+        return report_of(
+            self.coordinator.desk.reader,
+            duration_s=time.monotonic() - started_s,
+            was_interrupted=self._was_interrupted,
+        )
+
+    def _one_cycle(self) -> None:
+        """Turn until nothing is left that a run once may do."""
+        deadline_s: float | None = None
+        before = {source_id: source.finished_scans for source_id, source in self.coordinator.sources.items()}
+        while not self._stop_asked.is_set():
+            coordinator = self.coordinator
+            if coordinator.is_held or coordinator.is_paused:
+                return
+            if coordinator.is_drained and all(
+                source.circuit.failures or source.finished_scans > before.get(source_id, 0)
+                for source_id, source in coordinator.sources.items()
+            ):
+                now_s = time.monotonic()
+                if deadline_s is None:
+                    deadline_s = now_s + coordinator.longest_settle_time_s + _SETTLE_GRACE_S
+                dues = [source.next_settle_due_s for source in coordinator.sources.values()]
+                due_s = min((due for due in dues if due is not None), default=None)
+                if due_s is None or due_s > deadline_s or now_s > deadline_s:
+                    return
+            self._turn(longest_wait_s=1.0)
+
+    def _turn(self, longest_wait_s: float = 30.0) -> None:
+        try:
+            self.coordinator.turn(longest_wait_s)
+        except StoreProblem as error:
+            self._wait_for_store(error)
+
+    def _wait_for_store(self, error: StoreProblem) -> None:
+        """The store cannot be written: stop all work, wait until it can, and go on from what it says."""
+        log.error("%s The engine pauses until it can. %s", error.reason, error.advice)
+        delay_s = 1.0
+        self._close_coordinator()
+        while not self._stop_asked.wait(delay_s):
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S / 10)
+            try:
+                self._open()
+            except StoreProblem as again:
+                log.info("The store still cannot be written: %s", again.reason)
+                continue
+            log.warning("The store can be written again; the engine goes on.")
+            return
+
+    # --- stopping -------------------------------------------------------------------------------------------
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        """Give the home back; everything that was under way goes on at the next start."""
+        self._stop_asked.set()
+        self._close(timeout_s)
+        self._emit(EngineStopped())
+
+    def _close(self, timeout_s: float = _STOP_S) -> None:
+        if self._control is not None:
+            self._control.stop(timeout_s=1.0)
+            self._control = None
+        self._close_coordinator(timeout_s)
+        self._lock.release()
+
+    def _close_coordinator(self, timeout_s: float = _STOP_S) -> None:
+        coordinator, self._coordinator = self._coordinator, None
+        if coordinator is None:
+            return
+        coordinator.stop(timeout_s)
+        try:
+            coordinator.desk.writer.close()
+        except EtiketError as error:
+            log.info("The store could not be closed tidily: %s", error.reason)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+
+
+def _nothing() -> None:
+    """Wake the coordinator."""
+
+
+__all__ = ["Engine", "HomeInUse", "RunReport"]

@@ -1,0 +1,377 @@
+"""One source from the engine's side: what is looked at when, and what its state is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from etiket_gui.domain import guards
+from etiket_gui.domain.content import DiscoverySummary, Found
+from etiket_gui.domain.errors import (
+    EtiketError,
+    ManyChanged,
+    PermissionRefused,
+    SourceEmpty,
+    SourceOffline,
+    Stopped,
+    WorkerLost,
+    error_from_json,
+)
+from etiket_gui.domain.events import DatasetsChanged, ScanFinished, SourceStateChanged
+from etiket_gui.domain.states import Realm, SourceState
+from etiket_gui.domain.tasks import SourceSpec, SourceTraits, TaskKind
+from etiket_gui.engine.desk import Desk
+from etiket_gui.engine.discovery import Discovery, LookResult
+from etiket_gui.engine.retry import Circuit
+from etiket_gui.engine.settle import SettleBook
+from etiket_gui.engine.workers import RunningTask
+from etiket_gui.store.rows import SourceRow
+
+log = logging.getLogger(__name__)
+
+_SCAN_TIMES = 300.0
+_IDENTIFIERS_PER_LOOK = 500
+_MANY_PATHS = 2000
+_SHOWN_UNREADABLE = 20
+_SAME_FOLDER_SHARE = 0.5
+
+
+class SourceDesk:
+    """Looks at one source: everything now and then, dirty paths at once, unsettled datasets when they are due."""
+
+    def __init__(self, desk: Desk, row: SourceRow, on_change: Callable[[SourceDesk], None]) -> None:
+        self._desk = desk
+        self.row = row
+        self.spec = SourceSpec(row.id, row.uuid, row.name, row.backend, row.config)
+        self.traits: SourceTraits | None = None
+        self.circuit = Circuit(desk.rng)
+        #: What a destination remembers of this source is read back first, so that nothing gets a second identity.
+        self.is_blocked = False
+        self.is_scan_due = True
+        self.finished_scans = 0
+        self.is_watched = False
+        self._discovery: Discovery | None = None
+        self._dirty_paths: set[str] = set()
+        self._announced: set[str] = set()
+        self._look_now: set[str] = set()
+        self._task: RunningTask | None = None
+        self._result = LookResult()
+        self._unreadable_keys: set[str] = set()
+        self._on_change = on_change
+
+    @property
+    def discovery(self) -> Discovery | None:
+        """The finds of this source, once its backend described itself."""
+        return self._discovery
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look is under way."""
+        return self._task is not None
+
+    @property
+    def next_settle_due_s(self) -> float | None:
+        """When the next unsettled dataset is worth a look (monotonic), or None when all are settled."""
+        if self._discovery is None or not self._discovery.look_again:
+            return None
+        return min(self._discovery.look_again.values())
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """When this source wants the coordinator next (monotonic): a settling dataset, or another try."""
+        if self._task is not None or self.is_blocked:
+            return None
+        if self.circuit.failures:
+            return self.circuit.try_at_s
+        return self.next_settle_due_s
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a look is under way or due now, settling datasets not counted."""
+        if self.circuit.failures:
+            return self._task is not None
+        return self._task is not None or self.is_scan_due or bool(self._dirty_paths or self._look_now)
+
+    def mark_dirty(self, paths: Iterable[str]) -> None:
+        """Something was seen to happen at these paths."""
+        self._dirty_paths.update(paths)
+        if len(self._dirty_paths) > _MANY_PATHS:
+            self._announced.update(self._dirty_paths)
+            self._dirty_paths.clear()
+            self.is_scan_due = True
+
+    def look_at(self, identifiers: Iterable[str]) -> None:
+        """Look at these datasets as soon as possible."""
+        self._look_now.update(identifiers)
+
+    def request_scan(self) -> None:
+        """Look through everything as soon as possible, also a source that was away."""
+        self.is_scan_due = True
+        self.circuit.try_now(self._desk.clock.monotonic_s())
+
+    def dispatch(self) -> None:
+        """Start the look that is due most, if a worker is free. Called outside of any store transaction."""
+        if self._task is not None or not self._may_try():
+            return
+        if self.traits is None:
+            self._start(TaskKind.DESCRIBE_SOURCE, {})
+            return
+        if self.is_blocked:
+            return
+        if self.is_scan_due and self.finished_scans == 0:
+            self._start_look({"cursor": dict(self.row.cursor)})
+        elif self._look_now:
+            self._start_look({"identifiers": self._take_some(self._look_now)})
+        elif due := self._due_identifiers():
+            self._start_look({"identifiers": due})
+        elif self._dirty_paths and not self.is_scan_due:
+            paths = sorted(self._dirty_paths)
+            if self._start_look({"paths": paths}):
+                self._dirty_paths.clear()
+        elif self.is_scan_due:
+            self._start_look({"cursor": dict(self.row.cursor)})
+
+    def _may_try(self) -> bool:
+        if self.circuit.is_closed:
+            return True
+        try_at_s = self.circuit.try_at_s
+        return try_at_s is not None and self._desk.clock.monotonic_s() >= try_at_s
+
+    @staticmethod
+    def _take_some(identifiers: set[str]) -> list[str]:
+        return sorted(identifiers)[:_IDENTIFIERS_PER_LOOK]
+
+    def _due_identifiers(self) -> list[str]:
+        if self._discovery is None:
+            return []
+        now_s = self._desk.clock.monotonic_s()
+        due = [name for name, due_s in self._discovery.look_again.items() if due_s <= now_s]
+        return sorted(due)[:_IDENTIFIERS_PER_LOOK]
+
+    def _start_look(self, request: Mapping[str, Any]) -> bool:
+        is_scan = "identifiers" not in request and "paths" not in request
+        if not self._start(TaskKind.DISCOVER, {"request": request}, context=request):
+            return False
+        self._result = LookResult()
+        if is_scan:
+            self.is_scan_due = False
+            self._announced.update(self._dirty_paths)
+            self._dirty_paths.clear()
+        for identifier in request.get("identifiers", ()):
+            self._look_now.discard(identifier)
+            if self._discovery is not None:
+                self._discovery.look_again.pop(identifier, None)
+        return True
+
+    def _start(self, kind: TaskKind, body: Mapping[str, Any], context: Any = None) -> bool:
+        self._task = self._desk.pool.start_task(
+            kind, {"source": self.spec.to_json(), **body}, self._take_message, context
+        )
+        return self._task is not None
+
+    def cancel(self) -> None:
+        """Stop the look that is under way: the engine stops or the user holds."""
+        if self._task is not None:
+            self._desk.pool.cancel(self._task)
+
+    def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
+        event = message["event"]
+        if event == "found":
+            self._take_found(task, [Found.from_row(row) for row in message["rows"]])
+            return
+        if event not in {"done", "error", "lost"}:
+            return
+        self._task = None
+        if event == "done" and task.kind is TaskKind.DESCRIBE_SOURCE:
+            self._take_traits(SourceTraits.from_json(message["result"]["traits"]))
+        elif event == "done":
+            self._take_summary(task, DiscoverySummary.from_json(message["result"]["summary"]))
+        elif event == "error":
+            self._take_error(task, error_from_json(message["error"]))
+        else:
+            self._take_error(
+                task,
+                WorkerLost(
+                    f"The process that looked at {self.row.name} {message['reason']}.",
+                    advice="If this repeats, look whether the folder or share can be opened at all.",
+                ),
+            )
+        self._on_change(self)
+
+    def _take_traits(self, traits: SourceTraits) -> None:
+        self.traits = traits
+        book = SettleBook(traits.settle_time_s, is_share=traits.poll_interval_s is not None)
+        self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
+        self._discovery.is_asking = self.row.state is SourceState.ASKING
+        self._look_now.update(self._desk.writer.unsettled_identifiers(self.row.id))
+
+    def _take_found(self, task: RunningTask, found: list[Found]) -> None:
+        if self._discovery is None:
+            return
+        request: Mapping[str, Any] = task.context
+        is_scan = "identifiers" not in request and "paths" not in request
+        could_be_missed = is_scan and self.is_watched and self.finished_scans > 0
+        was_asking = self._discovery.is_asking
+        if could_be_missed:
+            announced = [item for item in found if self._was_announced(item)]
+            surprising = [item for item in found if not self._was_announced(item)]
+            for part, was_announced in ((announced, True), (surprising, False)):
+                if part:
+                    self._discovery.take(part, self._result, was_announced=was_announced)
+        else:
+            self._discovery.take(found, self._result, was_announced=True)
+        if self._discovery.is_asking and not was_asking:
+            self._ask()
+
+    def _was_announced(self, found: Found) -> bool:
+        return any(found.identifier in path.replace("\\", "/") for path in self._announced)
+
+    def _take_summary(self, task: RunningTask, summary: DiscoverySummary) -> None:
+        discovery = self._discovery
+        if discovery is None:
+            return
+        if summary.is_complete_scan and self._is_another_folder(summary):
+            self._take_error(
+                task,
+                SourceOffline(
+                    f"{self._root()} is not the folder it was: another disk or an empty mount point is there now.",
+                    advice="Mount or reconnect the right one. Nothing is treated as deleted meanwhile.",
+                ),
+            )
+            return
+        self.circuit.close()
+        was_asking = discovery.is_asking
+        look_now = discovery.finish(summary, self._result)
+        self._look_now.update(look_now)
+        if discovery.is_asking and not was_asking:
+            self._ask()
+        if summary.is_complete_scan:
+            self._finish_scan(summary)
+        changed = self._result.changed_ids
+        if changed:
+            self._desk.emit(DatasetsChanged(tuple(sorted(changed)) if len(changed) <= 1000 else ()))
+
+    def _is_another_folder(self, summary: DiscoverySummary) -> bool:
+        if not self.row.root_place or summary.root_place == self.row.root_place or not guards.is_on("same-root"):
+            return False
+        known = self._desk.writer.dataset_count(self.row.id)
+        return known > 0 and len(summary.missing) > _SAME_FOLDER_SHARE * known
+
+    def _finish_scan(self, summary: DiscoverySummary) -> None:
+        self.finished_scans += 1
+        self._announced.clear()
+        writer = self._desk.writer
+        writer.record_scan(self.row.id, summary, self._result.missed_by_watcher, self._desk.clock.now_ns())
+        self._tell_unreadable(summary)
+        if self._discovery is not None and self._discovery.is_asking:
+            self._ask()
+        elif summary.seen_count == 0:
+            self._set_state(SourceState.EMPTY, f"{self._root()} holds no dataset.")
+            writer.open_problem(
+                "source",
+                f"source:{self.row.id}",
+                SourceEmpty(
+                    f"{self._root()} holds no dataset of the kind {self.row.backend}"
+                    + (f", but {summary.stray_files} files outside of any dataset." if summary.stray_files else ".")
+                ),
+                source_id=self.row.id,
+            )
+        else:
+            self._set_state(SourceState.OK, "")
+            writer.close_problem(f"source:{self.row.id}")
+        self.row = writer.source(self.row.id)
+        self._plan_next_scan(summary.duration_s)
+        self._desk.emit(
+            ScanFinished(
+                self.row.id, self.row.name, summary.seen_count, len(self._result.changed_ids), self._result.gone_count,
+                summary.duration_s,
+            )
+        )  # fmt: skip
+
+    def _plan_next_scan(self, duration_s: float) -> None:
+        interval_s = max(self._desk.settings.scan_interval_min_s, _SCAN_TIMES * duration_s)
+        if self.traits is not None and self.traits.poll_interval_s is not None:
+            interval_s = max(self.traits.poll_interval_s, 30.0 * duration_s)
+        self._desk.timers.at(("scan", self.row.id), self._desk.clock.monotonic_s() + interval_s, self._scan_is_due)
+
+    def _scan_is_due(self) -> None:
+        self.is_scan_due = True
+
+    def _tell_unreadable(self, summary: DiscoverySummary) -> None:
+        keys = set()
+        for item in summary.unreadable[:_SHOWN_UNREADABLE]:
+            key = f"unreadable:{self.row.id}:{item.path}"
+            keys.add(key)
+            self._desk.writer.open_problem(
+                "source",
+                key,
+                PermissionRefused(
+                    f"{item.path} in {self._root()} cannot be read: {item.reason}",
+                    advice="Give the account that runs this program the right to read it. The rest goes on.",
+                ),
+                source_id=self.row.id,
+            )
+        for key in self._unreadable_keys - keys:
+            self._desk.writer.close_problem(key)
+        self._unreadable_keys = keys
+
+    def _take_error(self, task: RunningTask, error: EtiketError) -> None:
+        request = task.context if isinstance(task.context, Mapping) else {}
+        if task.kind is TaskKind.DISCOVER:
+            if "identifiers" in request:
+                self._look_now.update(request["identifiers"])
+            elif "paths" in request:
+                self._dirty_paths.update(request["paths"])
+            else:
+                self.is_scan_due = True
+        if isinstance(error, Stopped):
+            return
+        now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
+        self.circuit.fail(error, now_s, now_ns)
+        self.is_scan_due = True
+        state = SourceState.OFFLINE if isinstance(error, SourceOffline) else SourceState.PROBLEM
+        self._set_state(state, error.reason)
+        self._desk.writer.open_problem(
+            "source", f"source:{self.row.id}", error, source_id=self.row.id, attempts=self.circuit.failures
+        )
+        if self.circuit.try_at_s is not None:
+            self._desk.timers.at(("look", self.row.id), self.circuit.try_at_s, lambda: None)
+
+    def _set_state(self, state: SourceState, reason: str) -> None:
+        if (state, reason) == (self.row.state, self.row.state_reason):
+            return
+        self._desk.writer.set_source_state(self.row.id, state, reason)
+        if state in {SourceState.OFFLINE, SourceState.PROBLEM, SourceState.EMPTY, SourceState.ASKING}:
+            self._desk.say(f"{self.row.name}: {reason}", source_id=self.row.id)
+        self.row = self._desk.writer.source(self.row.id)
+        self._desk.emit(SourceStateChanged(self.row.id, self.row.name, state, reason))
+
+    def _ask(self) -> None:
+        discovery = self._discovery
+        if discovery is None:
+            return
+        count = discovery.mass_change.changed_count
+        told = f"{count} datasets" if count else "Many datasets"
+        reason = f"{told} of {self.row.name} changed or vanished within an hour."
+        if self.row.state is not SourceState.ASKING:
+            self._set_state(SourceState.ASKING, reason)
+            self._desk.writer.open_problem(
+                "source",
+                f"source:{self.row.id}",
+                ManyChanged(reason),
+                source_id=self.row.id,
+            )
+
+    def accept_mass_change(self) -> None:
+        """A person said the changes are meant: look at everything again and go on."""
+        if self._discovery is None or not self._discovery.is_asking:
+            return
+        self._discovery.accept_mass_change()
+        self._set_state(SourceState.OK, "")
+        self._desk.writer.close_problem(f"source:{self.row.id}")
+        self._look_now.update(self._desk.writer.unsettled_identifiers(self.row.id))
+        self.is_scan_due = True
+
+    def _root(self) -> str:
+        return self.traits.root if self.traits is not None else self.row.name

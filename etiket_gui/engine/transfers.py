@@ -1,0 +1,331 @@
+"""Claims what is waiting, has it sent, and writes down what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from etiket_gui.domain.content import DatasetReference, FileEntry, RemoteVersion
+from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, WorkerLost, error_from_json
+from etiket_gui.domain.events import (
+    DatasetArchived,
+    DatasetProgressed,
+    FileProgressed,
+    TransferFailed,
+    TransferStarted,
+)
+from etiket_gui.domain.failpoints import fail_here
+from etiket_gui.domain.states import TransferState, VerificationLevel
+from etiket_gui.domain.tasks import TaskKind, TransferItem
+from etiket_gui.engine import retry
+from etiket_gui.engine.budget import Allowance
+from etiket_gui.engine.desk import Desk
+from etiket_gui.engine.destination_desk import DestinationDesk
+from etiket_gui.engine.progress import RateMeter
+from etiket_gui.engine.source_desk import SourceDesk
+from etiket_gui.engine.workers import RunningTask
+from etiket_gui.store.rows import Claim, NotSent, RouteRow, Sent
+
+log = logging.getLogger(__name__)
+
+_BATCH_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Route:
+    """One route and whether something may be waiting on it."""
+
+    row: RouteRow
+    source: SourceDesk
+    destination: DestinationDesk
+    may_have_small: bool = True
+    may_have_large: bool = True
+    served_at: int = 0
+    #: After a worker died on a batch, this many datasets go one by one, so that only the culprit suffers.
+    singly: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its source and its destination are usable now."""
+        return self.destination.may_send and self.source.traits is not None and not self.source.is_blocked
+
+
+@dataclass(slots=True)
+class Batch:
+    """The claims of one transfer task and what came of each so far."""
+
+    route: Route
+    claims: list[Claim]
+    is_large: bool
+    open_places: set[int]
+    begun_places: set[int] = field(default_factory=set)
+    rows: dict[int, list[list[Any]]] = field(default_factory=dict)
+    meters: dict[str, RateMeter] = field(default_factory=dict)
+
+
+class Transfers:
+    """The queue's driver: fair between routes, small before large, one large at a time where there is a choice."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.routes: dict[int, Route] = {}
+        self._served = 0
+        self._sent: list[tuple[Batch, Claim, Sent]] = []
+        self._not_sent: list[tuple[Batch, Claim, NotSent]] = []
+        self.on_archived: Callable[[DatasetArchived], None] = lambda event: None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being sent and no result waits to be written down."""
+        return not self._desk.pool.running(TaskKind.TRANSFER) and not self._sent and not self._not_sent
+
+    def note_waiting(self, source_id: int | None = None) -> None:
+        """Something of this source, or of any, may be waiting now."""
+        for route in self.routes.values():
+            if source_id is None or route.row.source_id == source_id:
+                route.may_have_small = route.may_have_large = True
+
+    def has_work(self, route_filter: Callable[[Route], bool] = lambda route: route.is_open) -> bool:
+        """Whether a usable route may have something waiting."""
+        return any(
+            route_filter(route) and (route.may_have_small or route.may_have_large) for route in self.routes.values()
+        )
+
+    def dispatch(self, allowance: Allowance) -> None:
+        """Claim and start as much as may run now. Called outside of any store transaction."""
+        while self._desk.pool.can_take(TaskKind.TRANSFER):
+            running_large = any(task.context.is_large for task in self._desk.pool.running(TaskKind.TRANSFER))
+            may_large = allowance.large_files and (not running_large or allowance.workers == 1)
+            if not (self._start_next(large=False) or (may_large and self._start_next(large=True))):
+                return
+
+    def _start_next(self, *, large: bool) -> bool:
+        candidates = [
+            route
+            for route in self.routes.values()
+            if route.is_open and (route.may_have_large if large else route.may_have_small)
+        ]
+        for route in sorted(candidates, key=lambda route: route.served_at):
+            claims = self._claim(route, large=large)
+            if not claims:
+                if large:
+                    route.may_have_large = False
+                else:
+                    route.may_have_small = False
+                continue
+            fail_here("after_claim")
+            if self._start(route, claims, large=large):
+                self._served += 1
+                route.served_at = self._served
+                return True
+            self._desk.writer.release_claims([claim.transfer_id for claim in claims])
+            return False
+        return False
+
+    def _claim(self, route: Route, *, large: bool) -> list[Claim]:
+        limit = 1 if large or route.singly > 0 else max(1, route.destination.batch_size)
+        return self._desk.writer.claim(
+            route.row.id,
+            limit=limit,
+            max_bytes=_BATCH_BYTES,
+            large=large,
+            newest_first=self._desk.settings.backlog_order == "newest",
+        )
+
+    def _start(self, route: Route, claims: list[Claim], *, large: bool) -> bool:
+        batch = Batch(route, claims, large, set(range(len(claims))))
+        body = {
+            "source": route.source.spec.to_json(),
+            "destination": route.destination.spec.to_json(),
+            "items": [_item(route, claim).to_json() for claim in claims],
+        }
+        return self._desk.pool.start_task(TaskKind.TRANSFER, body, self._take_message, batch) is not None
+
+    def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
+        batch: Batch = task.context
+        match message["event"]:
+            case "started":
+                self._take_start(batch, message)
+            case "progress":
+                self._take_progress(batch, message["rows"])
+            case "files":
+                batch.rows.setdefault(message["place"], []).extend(message["rows"])
+            case "sent":
+                self._take_receipt(batch, message)
+            case "failed":
+                self._take_failure(batch, message["place"], error_from_json(message["error"]))
+            case "done":
+                self._release_rest(batch)
+            case "error":
+                self._take_batch_error(batch, error_from_json(message["error"]))
+            case "lost":
+                self._take_loss(batch, str(message["reason"]))
+
+    def _take_start(self, batch: Batch, message: Mapping[str, Any]) -> None:
+        claim = batch.claims[message["place"]]
+        batch.begun_places.add(message["place"])
+        batch.meters[claim.uuid] = RateMeter(self._desk.clock.monotonic_s())
+        self._desk.emit(
+            TransferStarted(
+                claim.dataset_id, claim.transfer_id, claim.uuid, claim.name, batch.route.destination.row.name,
+                message["files"], message["size_bytes"],
+            )
+        )  # fmt: skip
+
+    def _take_progress(self, batch: Batch, rows: list[list[Any]]) -> None:
+        by_uuid = {claim.uuid: claim for claim in batch.claims}
+        for uuid, file, file_done, file_size, done, size in rows:
+            claim, meter = by_uuid[uuid], batch.meters[uuid]
+            meter.update(done, self._desk.clock.monotonic_s())
+            rate = meter.rate_bytes_per_s
+            file_rest_s = None if meter.rest_s(size) is None else max(0.0, (file_size - file_done) / rate)
+            self._desk.emit(FileProgressed(claim.transfer_id, uuid, file, file_done, file_size, rate, file_rest_s))
+            self._desk.emit(
+                DatasetProgressed(claim.transfer_id, uuid, claim.name, done, size, rate, meter.rest_s(size))
+            )
+
+    def _take_receipt(self, batch: Batch, message: Mapping[str, Any]) -> None:
+        place = message["place"]
+        claim, receipt = batch.claims[place], message["receipt"]
+        batch.open_places.discard(place)
+        batch.route.singly = max(0, batch.route.singly - 1)
+        level = VerificationLevel(receipt["level"])
+        rows = batch.rows.pop(place, []) + message["rows"]
+        if not level.counts_as_verified:
+            error = EtiketError(
+                f"{claim.name} is stored at {batch.route.destination.row.name}, but nobody checked its content.",
+                advice="This destination cannot prove what it stores; choose another one as well.",
+            )
+            self._fail(batch, claim, error)
+            return
+        sent = Sent(
+            transfer_id=claim.transfer_id,
+            dataset_id=claim.dataset_id,
+            fingerprint=claim.fingerprint,
+            remote=receipt["remote"],
+            version=receipt["version"],
+            digest=receipt["digest"],
+            level=level.value,
+            verified_at_ns=receipt["verified_at_ns"],
+            is_new=receipt["is_new"],
+            is_provisional=receipt["is_provisional"],
+            new_bytes=receipt["new_bytes"],
+            description=receipt["description"],
+            files=tuple(FileEntry.from_row(row) for row in rows),
+            notes=tuple(receipt["notes"]),
+        )
+        self._sent.append((batch, claim, sent))
+
+    def _take_failure(self, batch: Batch, place: int, error: EtiketError) -> None:
+        batch.open_places.discard(place)
+        batch.route.singly = max(0, batch.route.singly - 1)
+        self._fail(batch, batch.claims[place], error)
+
+    def _fail(self, batch: Batch, claim: Claim, error: EtiketError) -> None:
+        verdict = retry.judge(error, claim.attempts, self._desk.clock.now_ns(), self._desk.rng)
+        if isinstance(error, SourceChanged | SourceGone):
+            batch.route.source.look_at([claim.identifier])
+        not_sent = NotSent(
+            claim.transfer_id, claim.dataset_id, error, verdict.state, verdict.due_ns, verdict.counts_as_attempt
+        )
+        self._not_sent.append((batch, claim, not_sent))
+
+    def _take_batch_error(self, batch: Batch, error: EtiketError) -> None:
+        self._release_rest(batch)
+        if error.concerns_all:
+            if error.kind.startswith("Source"):
+                batch.route.source.request_scan()
+            else:
+                batch.route.destination.take_error(error)
+
+    def _take_loss(self, batch: Batch, reason: str) -> None:
+        """The worker died or hung: the first open dataset is the suspect, the others go one by one."""
+        suspects = sorted(batch.open_places)
+        if suspects:
+            claim = batch.claims[suspects[0]]
+            batch.open_places.discard(suspects[0])
+            self._fail(batch, claim, WorkerLost(f"The process that sent {claim.name} {reason}.", path=claim.identifier))
+        batch.route.singly = max(batch.route.singly, len(batch.open_places))
+        self._release_rest(batch)
+
+    def _release_rest(self, batch: Batch) -> None:
+        if batch.open_places:
+            self._desk.writer.release_claims([batch.claims[place].transfer_id for place in sorted(batch.open_places)])
+            batch.open_places.clear()
+        batch.route.may_have_small = batch.route.may_have_large = True
+
+    def flush(self) -> None:
+        """Write down all results that came in; then tell of them."""
+        sent, self._sent = self._sent, []
+        not_sent, self._not_sent = self._not_sent, []
+        if sent:
+            fail_here("before_receipt")
+            self._desk.writer.record_sent([item for _, _, item in sent])
+            fail_here("after_receipt")
+        if not_sent:
+            self._desk.writer.record_not_sent([item for _, _, item in not_sent])
+            self._plan_retry()
+        for batch, claim, receipt in sent:
+            batch.route.destination.has_views_to_make = True
+            event = DatasetArchived(
+                claim.dataset_id, claim.transfer_id, claim.uuid, claim.name, batch.route.destination.row.name,
+                receipt.version, len(receipt.files), sum(entry.size_bytes for entry in receipt.files), receipt.is_new,
+            )  # fmt: skip
+            self._desk.emit(event)
+            self.on_archived(event)
+        for batch, claim, failure in not_sent:
+            if failure.state is TransferState.FAILED:
+                self._desk.emit(
+                    TransferFailed(
+                        claim.dataset_id, claim.transfer_id, claim.uuid, claim.name,
+                        batch.route.destination.row.name, failure.error.title, failure.error.reason, failure.due_ns,
+                    )
+                )  # fmt: skip
+
+    def _plan_retry(self) -> None:
+        due_ns = self._desk.writer.next_due_ns()
+        if due_ns is not None:
+            delay_s = max(0.0, (due_ns - self._desk.clock.now_ns()) / 1e9)
+            self._desk.timers.at("retry", self._desk.clock.monotonic_s() + delay_s, self.release_due)
+
+    def release_due(self) -> None:
+        """Put back into the queue what is due again."""
+        horizon_ns = int(2 * retry.LONGEST_ASKED_DELAY_S * 1e9)
+        if self._desk.writer.release_due(self._desk.clock.now_ns(), horizon_ns):
+            self.note_waiting()
+        self._plan_retry()
+
+    def cancel(self) -> None:
+        """Stop everything that is being sent; claims come back as waiting."""
+        for task in self._desk.pool.running(TaskKind.TRANSFER):
+            self._desk.pool.cancel(task)
+
+
+def _item(route: Route, claim: Claim) -> TransferItem:
+    source = route.source
+    realm = source.traits.realm if source.traits is not None else ""
+    previous = None
+    if claim.remote and claim.version and claim.digest:
+        previous = RemoteVersion(claim.remote, claim.version, claim.digest)
+    return TransferItem(
+        transfer_id=claim.transfer_id,
+        dataset_id=claim.dataset_id,
+        reference=DatasetReference(
+            uuid=claim.uuid,
+            source_uuid=source.row.uuid,
+            source_name=source.row.name,
+            backend=source.row.backend,
+            realm=realm,
+            identifier=claim.identifier,
+            birth_ordinal=claim.birth_ordinal,
+            place=claim.place,
+        ),
+        scope=claim.scope,
+        fingerprint=claim.fingerprint,
+        previous=previous,
+        previous_identifiers=claim.previous_identifiers,
+        size_bytes=claim.size_bytes,
+        run_state=claim.run_state.value,
+    )

@@ -1,0 +1,303 @@
+"""The warm child processes: starts, feeds, times and replaces them. Owned by the coordinator's thread.
+
+Each worker has two lanes, one for looks and one for moves, one task at a time in each. A worker that dies, hangs
+or grows is replaced; what it was doing comes back as :class:`TaskLost`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from etiket_gui.domain.tasks import TaskKind
+from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
+
+log = logging.getLogger(__name__)
+
+LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
+_RECYCLE_DATASETS = 500
+_RECYCLE_BYTES = 300 * 1024 * 1024
+_RECYCLE_IDLE_S = 600.0
+#: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
+SILENCE_S = {"look": 60.0, "move": 120.0}
+
+
+@dataclass(slots=True)
+class RunningTask:
+    """A task that a worker has: what was asked, and whom to tell."""
+
+    id: int
+    kind: TaskKind
+    body: Mapping[str, Any]
+    on_message: Callable[[RunningTask, Mapping[str, Any]], None]
+    worker: Worker
+    started_s: float
+    context: Any = None
+    is_cancelled: bool = False
+
+    @property
+    def lane(self) -> str:
+        """The lane it runs in."""
+        return "look" if self.kind in LOOKS else "move"
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One child process."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    writer: MessageWriter
+    busy: dict[str, RunningTask | None] = field(default_factory=lambda: {"look": None, "move": None})
+    datasets_done: int = 0
+    resident_bytes: int = 0
+    idle_since_s: float = 0.0
+    is_retiring: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether neither lane has a task."""
+        return all(task is None for task in self.busy.values())
+
+
+def worker_command(*arguments: str) -> list[str]:
+    """The command that starts a child process of this program; the frozen program starts itself."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--worker", *arguments]
+    return [sys.executable, "-m", "etiket_gui", "--worker", *arguments]
+
+
+def start_child(*arguments: str, stderr_path: str | None = None) -> subprocess.Popen[bytes]:
+    """Start a child process with pipes for messages; its standard error goes to a file or to ours."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    creation_flags = 0
+    if sys.platform == "win32":
+        creation_flags = subprocess.CREATE_NO_WINDOW
+    with contextlib.ExitStack() as stack:
+        stderr = stack.enter_context(open(stderr_path, "ab")) if stderr_path else None
+        return subprocess.Popen(
+            worker_command(*arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            creationflags=creation_flags,
+            # A signal for the engine's terminal must not end the worker in the middle of a message.
+            start_new_session=sys.platform != "win32",
+        )
+
+
+class WorkerPool:
+    """Up to ``limit`` workers. ``post`` hands a message of any worker to the coordinator's inbox, from any thread."""
+
+    def __init__(
+        self, home_message: Mapping[str, Any], post: Callable[[Callable[[], None]], None], *, stderr_path: str | None
+    ) -> None:
+        self._home_message = dict(home_message)
+        self._post = post
+        self._stderr_path = stderr_path
+        self._workers: list[Worker] = []
+        self._numbers = itertools.count(1)
+        self._task_ids = itertools.count(1)
+        self._tasks: dict[int, RunningTask] = {}
+        self._rate_bytes_per_s: float | None = None
+        self._options: dict[str, Any] = {}
+        self._limit = 1
+        self._deaths: list[float] = []
+        self.on_restart: Callable[[str], None] = lambda reason: None
+        self.on_free: Callable[[], None] = lambda: None
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The process ids of the workers that run now."""
+        return tuple(worker.process.pid for worker in self._workers)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no task is under way."""
+        return not self._tasks
+
+    def running(self, kind: TaskKind) -> list[RunningTask]:
+        """The tasks of one kind that are under way."""
+        return [task for task in self._tasks.values() if task.kind is kind]
+
+    def running_transfers(self) -> list[RunningTask]:
+        """The transfers that are under way."""
+        return self.running(TaskKind.TRANSFER)
+
+    def set_limits(self, workers: int, rate_bytes_per_s: float | None, options: Mapping[str, Any]) -> None:
+        """How many workers may move data, how fast all together, and options for destinations."""
+        workers = max(1, workers)
+        if (workers, rate_bytes_per_s, dict(options)) == (self._limit, self._rate_bytes_per_s, self._options):
+            return
+        self._limit, self._rate_bytes_per_s, self._options = workers, rate_bytes_per_s, dict(options)
+        for worker in self._workers:
+            self._tell_limits(worker)
+
+    def _tell_limits(self, worker: Worker) -> None:
+        rate = self._rate_bytes_per_s
+        share = None if rate is None else rate / self._limit
+        self._send(worker, {"rate_bytes_per_s": share, "options": self._options})
+
+    def free_lanes(self, lane: str) -> int:
+        """How many tasks could start now in a lane, counting workers that may still be started."""
+        alive = [worker for worker in self._workers if not worker.is_retiring]
+        busy = sum(worker.busy[lane] is not None for worker in alive)
+        return max(0, self._limit - busy)
+
+    def can_take(self, kind: TaskKind) -> bool:
+        """Whether a task of this kind could start now."""
+        return not self._is_too_deadly() and self.free_lanes("look" if kind in LOOKS else "move") > 0
+
+    def _is_too_deadly(self) -> bool:
+        """Whether workers died so often lately (5 in a minute) that starting more would only burn the machine."""
+        now_s = time.monotonic()
+        self._deaths = [death for death in self._deaths if now_s - death < 60.0]
+        return len(self._deaths) >= 5
+
+    def start_task(
+        self,
+        kind: TaskKind,
+        body: Mapping[str, Any],
+        on_message: Callable[[RunningTask, Mapping[str, Any]], None],
+        context: Any = None,
+    ) -> RunningTask | None:
+        """Give a task to a worker, starting one where needed; None when no lane is free."""
+        if not self.can_take(kind):
+            return None
+        lane = "look" if kind in LOOKS else "move"
+        candidates = [worker for worker in self._workers if worker.busy[lane] is None and not worker.is_retiring]
+        worker = candidates[0] if candidates else self._start_worker()
+        task = RunningTask(next(self._task_ids), kind, body, on_message, worker, time.monotonic(), context)
+        worker.busy[lane] = task
+        self._tasks[task.id] = task
+        self._send(worker, {"task": task.id, "kind": kind.value, "body": body})
+        return task
+
+    def cancel(self, task: RunningTask) -> None:
+        """Ask a task to stop; its answer still comes."""
+        task.is_cancelled = True
+        self._send(task.worker, {"cancel": task.id})
+
+    def _start_worker(self) -> Worker:
+        process = start_child(stderr_path=self._stderr_path)
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the child was started with pipes")
+        worker = Worker(next(self._numbers), process, MessageWriter(process.stdin))
+        worker.idle_since_s = time.monotonic()
+        self._workers.append(worker)
+        self._send(worker, self._home_message)
+        self._tell_limits(worker)
+        threading.Thread(target=self._read, args=(worker,), name=f"worker-{worker.number}-reader", daemon=True).start()
+        return worker
+
+    def _send(self, worker: Worker, message: Mapping[str, Any]) -> None:
+        try:
+            worker.writer.send(message)
+        except (OSError, ValueError):
+            # The reader thread sees the same end of the pipe and reports the death.
+            log.info("Worker %d does not take messages any more.", worker.number)
+
+    def _read(self, worker: Worker) -> None:
+        stream = worker.process.stdout
+        if stream is None:
+            raise AssertionError("the child was started with pipes")
+        reason = "ended"
+        try:
+            while (message := read_message(stream)) is not None:
+                self._post(lambda message=message: self._take(worker, message))  # type: ignore[misc]
+        except (OSError, ValueError, BrokenFraming) as error:
+            reason = f"sent nonsense ({error})"
+            worker.process.kill()
+        stream.close()
+        worker.process.wait()
+        self._post(lambda: self._bury(worker, reason))
+
+    def _take(self, worker: Worker, message: Mapping[str, Any]) -> None:
+        if "id" not in message:
+            self._take_beat(worker, message)
+            return
+        task = self._tasks.get(message["id"])
+        if task is None:
+            return
+        if message["event"] == "sent":
+            worker.datasets_done += 1
+        is_last = message["event"] in {"done", "error"}
+        if is_last:
+            self._release(task)
+        task.on_message(task, message)
+        if is_last:
+            self._retire_if_due(worker)
+            self.on_free()
+
+    def _release(self, task: RunningTask) -> None:
+        self._tasks.pop(task.id, None)
+        task.worker.busy[task.lane] = None
+        if task.worker.is_idle:
+            task.worker.idle_since_s = time.monotonic()
+
+    def _take_beat(self, worker: Worker, message: Mapping[str, Any]) -> None:
+        if message.get("event") != "beat":
+            return
+        worker.resident_bytes = int(message.get("resident_bytes", 0))
+        for lane, (task_id, silent_s) in message.get("silent_s", {}).items():
+            task = worker.busy.get(lane)
+            if task is not None and task.id == task_id and silent_s > SILENCE_S[lane]:
+                log.warning("Worker %d gave no sign of life for %.0f s and is replaced.", worker.number, silent_s)
+                worker.process.kill()
+
+    def _retire_if_due(self, worker: Worker) -> None:
+        is_spent = worker.datasets_done >= _RECYCLE_DATASETS or worker.resident_bytes > _RECYCLE_BYTES
+        if is_spent and not worker.is_retiring:
+            worker.is_retiring = True
+        if worker.is_retiring and worker.is_idle:
+            worker.writer.close()
+
+    def recycle_idle(self) -> None:
+        """End workers that had nothing to do for ten minutes; one is started again when there is work."""
+        now_s = time.monotonic()
+        for worker in self._workers:
+            if worker.is_idle and not worker.is_retiring and now_s - worker.idle_since_s >= _RECYCLE_IDLE_S:
+                worker.is_retiring = True
+                worker.writer.close()
+
+    def _bury(self, worker: Worker, reason: str) -> None:
+        if worker not in self._workers:
+            return
+        self._workers.remove(worker)
+        worker.writer.close()
+        lost = [task for task in worker.busy.values() if task is not None]
+        if not worker.is_retiring or lost:
+            code = worker.process.returncode
+            log.warning("Worker %d %s with code %s while it had %d tasks.", worker.number, reason, code, len(lost))
+            self._deaths.append(time.monotonic())
+            self.on_restart(f"{reason}, code {code}")
+        for task in lost:
+            self._release(task)
+            task.on_message(task, {"id": task.id, "event": "lost", "reason": reason})
+        self.on_free()
+
+    def stop(self, timeout_s: float) -> None:
+        """Cancel everything and end all workers; those that do not end in time are killed."""
+        for worker in self._workers:
+            worker.is_retiring = True
+            worker.writer.close()
+        deadline_s = time.monotonic() + timeout_s
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.05, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.info("Worker %d did not end in time and is killed.", worker.number)
+                worker.process.kill()
+                worker.process.wait()
+        self._workers.clear()
+        self._tasks.clear()

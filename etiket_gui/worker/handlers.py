@@ -1,0 +1,247 @@
+"""What a worker does for each kind of task: builds backends and destinations and runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from etiket_gui.backends.api import Backend, BackendContext, DiscoveryRequest
+from etiket_gui.backends.registry import load_backend
+from etiket_gui.destinations.api import Destination, DestinationContext, StoredSource
+from etiket_gui.destinations.registry import load_destination
+from etiket_gui.domain.content import Found
+from etiket_gui.domain.errors import EtiketError, PluginFailed, UsageError
+from etiket_gui.domain.failpoints import fail_here
+from etiket_gui.domain.tasks import DestinationSpec, SourceSpec, SourceTraits, StoredCopy, TaskKind, TransferItem
+from etiket_gui.osys.hostname import host_name
+from etiket_gui.osys.remote import share_of
+from etiket_gui.store.quick import KnownDatasetsReader
+from etiket_gui.worker.checkpoints import FileCheckpoint
+from etiket_gui.worker.lanes import Handler, Task
+from etiket_gui.worker.pace import Pace, PacedProgress
+from etiket_gui.worker.transferring import transfer
+
+_FOUND_PER_MESSAGE = 200
+_STORED_PER_MESSAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHome:
+    """What a worker is told of the home it works for."""
+
+    store_path: Path
+    work_folder: Path
+    agent: str
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> WorkerHome:
+        """From the engine's first message."""
+        return cls(Path(value["store_path"]), Path(value["work_folder"]), str(value["agent"]))
+
+
+class Workshop:
+    """Builds and keeps the plug-in objects of one lane; used by that lane's thread alone."""
+
+    def __init__(self, home: WorkerHome, pace: Pace, options: Mapping[str, Any]) -> None:
+        self._home = home
+        self._pace = pace
+        self._options = options
+        self._backends: dict[str, Backend] = {}
+        self._destinations: dict[str, Destination] = {}
+
+    def handlers(self) -> dict[str, Handler]:
+        """The handler of every kind of task."""
+        return {
+            TaskKind.DESCRIBE_SOURCE: self.describe_source,
+            TaskKind.DISCOVER: self.discover,
+            TaskKind.TRANSFER: self.transfer,
+            TaskKind.DERIVE: self.derive,
+            TaskKind.VERIFY: self.verify,
+            TaskKind.PROBE: self.probe,
+            TaskKind.REMEMBER: self.remember,
+            TaskKind.RECOVER: self.recover,
+            TaskKind.SWEEP: self.sweep,
+        }
+
+    def _backend(self, task: Task) -> tuple[SourceSpec, Backend]:
+        spec = SourceSpec(**task.body["source"])
+        key = json.dumps(task.body["source"], sort_keys=True)
+        if key not in self._backends:
+            kind = load_backend(spec.backend)
+            work_folder = self._home.work_folder / "sources" / spec.uuid
+            config = _configured(spec.name, kind.config_class, spec.config)
+            self._backends[key] = kind(config, BackendContext(spec.uuid, work_folder))
+        return spec, self._backends[key]
+
+    def _destination(self, task: Task) -> tuple[DestinationSpec, Destination]:
+        spec = DestinationSpec(**task.body["destination"])
+        key = json.dumps(task.body["destination"], sort_keys=True)
+        if key not in self._destinations:
+            kind = load_destination(spec.kind)
+            context = DestinationContext(
+                agent=self._home.agent,
+                host=host_name(),
+                work_folder=self._home.work_folder / "destinations" / spec.uuid,
+                options=self._options,
+            )
+            self._destinations[key] = kind(_configured(spec.name, kind.config_class, spec.config), context)
+        return spec, self._destinations[key]
+
+    def describe_source(self, task: Task) -> dict[str, Any]:
+        """What the engine must know of a source to steer it."""
+        _, backend = self._backend(task)
+        plan = backend.watch_plan()
+        root = backend.root(backend.config)
+        share = share_of(root) if Path(root).is_absolute() else None
+        traits = SourceTraits(
+            realm=backend.realm.value,
+            root=root,
+            settle_time_s=backend.settle_time_s(backend.config),
+            live_sync=backend.live_sync,
+            folders=plan.folders,
+            poll_interval_s=plan.poll_interval_s,
+            share=share or "",
+        )
+        return {"traits": traits.to_json()}
+
+    def discover(self, task: Task) -> dict[str, Any]:
+        """Look at a source; tells "found" in rows and returns the summary."""
+        spec, backend = self._backend(task)
+        asked = task.body["request"]
+        request = DiscoveryRequest(
+            cursor=asked.get("cursor") or {},
+            identifiers=_tuple_or_none(asked.get("identifiers")),
+            paths=_tuple_or_none(asked.get("paths")),
+        )
+        rows: list[list[Any]] = []
+
+        def report(found: Found) -> None:
+            rows.append(found.to_row())
+            if len(rows) >= _FOUND_PER_MESSAGE:
+                task.tell("found", rows=list(rows))
+                rows.clear()
+
+        with KnownDatasetsReader(self._home.store_path, spec.id) as known:
+            summary = backend.discover(request, known, report, task.stop)
+        if rows:
+            task.tell("found", rows=rows)
+        return {"summary": summary.to_json()}
+
+    def transfer(self, task: Task) -> dict[str, Any]:
+        """Send a batch of datasets of one source to one destination."""
+        _, backend = self._backend(task)
+        destination_spec, destination = self._destination(task)
+        items = [TransferItem.from_json(item) for item in task.body["items"]]
+        checkpoint = FileCheckpoint(self._home.work_folder / "checkpoints", destination_spec.uuid)
+        progress = PacedProgress(self._pace, task.stop, lambda rows: task.tell("progress", rows=rows))
+        return transfer(task, backend, destination, items, checkpoint, progress)
+
+    def derive(self, task: Task) -> dict[str, Any]:
+        """Make the browsable views of datasets that are archived already."""
+        _, destination = self._destination(task)
+
+        def derive_one(copy: StoredCopy) -> dict[str, Any]:
+            destination.derive(copy.remote, copy.scope, task.stop)
+            fail_here("after_derive")
+            return {}
+
+        return self._each_copy(task, derive_one)
+
+    def verify(self, task: Task) -> dict[str, Any]:
+        """Re-read stored versions and compare them with their records."""
+        _, destination = self._destination(task)
+
+        def verify_one(copy: StoredCopy) -> dict[str, Any]:
+            verification = destination.verify(copy.remote, copy.version, copy.scope, task.stop)
+            return {
+                "verified_at_ns": verification.verified_at_ns,
+                "is_proven": verification.is_proven,
+                "differences": [f"{item.name}: {item.problem}" for item in verification.differences],
+            }
+
+        return self._each_copy(task, verify_one)
+
+    def _each_copy(self, task: Task, work: Callable[[StoredCopy], dict[str, Any]]) -> dict[str, Any]:
+        """Run ``work`` for each stored copy of the task; tells "checked" or "failed" for each."""
+        for place, row in enumerate(task.body["copies"]):
+            task.stop.check()
+            try:
+                told = work(StoredCopy(*row))
+            except EtiketError as error:
+                if error.concerns_all:
+                    raise
+                task.tell("failed", place=place, error=error.to_json())
+            else:
+                task.tell("checked", place=place, **told)
+        return {}
+
+    def probe(self, task: Task) -> dict[str, Any]:
+        """Look whether a destination can be used, and what it can do."""
+        _, destination = self._destination(task)
+        if task.body.get("create"):
+            destination.create()
+        probe = destination.probe()
+        capabilities = destination.capabilities
+        return {
+            "problems": [problem.to_json() for problem in probe.problems],
+            "identity": probe.identity,
+            "free_bytes": probe.free_bytes,
+            "batch_size": capabilities.batch_size,
+            "address": destination.address(destination.config),
+            "is_local": capabilities.is_local,
+        }
+
+    def remember(self, task: Task) -> dict[str, Any]:
+        """Write down at the destination which source sends there; returns whether it knew that source already."""
+        _, destination = self._destination(task)
+        source = StoredSource.from_json({**task.body["stored_source"], "host": host_name()})
+        was_known = any(known.uuid == source.uuid for known in destination.sources())
+        destination.remember_source(source)
+        return {"was_known": was_known}
+
+    def recover(self, task: Task) -> dict[str, Any]:
+        """Tell everything a destination knows of a source's datasets, for a store that was lost."""
+        _, destination = self._destination(task)
+        rows: list[dict[str, Any]] = []
+        for stored in destination.datasets(task.stop, source_uuid=task.body["source_uuid"]):
+            rows.append(
+                {
+                    "reference": stored.reference.to_json(),
+                    "scope": stored.scope,
+                    "description": stored.description.to_json(),
+                    "remote": stored.newest.remote,
+                    "version": stored.newest.version,
+                    "digest": stored.newest.digest,
+                }
+            )
+            if len(rows) >= _STORED_PER_MESSAGE:
+                task.tell("stored", rows=rows)
+                rows = []
+        if rows:
+            task.tell("stored", rows=rows)
+        return {}
+
+    def sweep(self, task: Task) -> dict[str, Any]:
+        """Remove our own stale temporaries at a destination."""
+        _, destination = self._destination(task)
+        return {"removed": destination.sweep(task.stop)}
+
+
+def _tuple_or_none(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _configured(name: str, config_class: Any, values: Mapping[str, Any]) -> Any:
+    try:
+        return config_class(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{name}: the option {field!r} is wrong: {first['msg']}.") from error
+    except TypeError as error:
+        raise PluginFailed(f"{name}: its options cannot be read: {error}.") from error

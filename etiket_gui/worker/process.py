@@ -1,0 +1,118 @@
+"""The child process itself: takes messages from the engine on standard input, answers on standard output.
+
+Standard output belongs to the messages alone: whatever a plug-in prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from etiket_gui.domain.tasks import TaskKind
+from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
+
+log = logging.getLogger(__name__)
+
+_BEAT_EVERY_S = 5.0
+
+#: Kinds of tasks that must not wait behind a copy.
+_LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
+
+
+def main(role: str = "work") -> int:
+    """Serve the engine until it closes the pipe; returns the exit code."""
+    # The measurement's writer must never meet our lock, and the variable wins over every argument (h5py).
+    os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
+    commands, answers = _own_pipes()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    writer = MessageWriter(answers)
+    if role == "watch":
+        from etiket_gui.worker.watch_process import serve_watch
+
+        return serve_watch(commands, writer)
+    return _serve(commands, writer)
+
+
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Private copies of the two pipes; descriptors 0 and 1 then lead to nothing and to standard error."""
+    commands = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return commands, answers
+
+
+def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
+    from etiket_gui.osys.priority import lower_priority
+    from etiket_gui.osys.processes import resident_bytes
+    from etiket_gui.worker.handlers import WorkerHome, Workshop
+    from etiket_gui.worker.lanes import Lane, Task
+    from etiket_gui.worker.pace import Pace
+
+    first = read_message(commands)
+    if first is None:
+        return 0
+    if first.get("has_low_priority", True):
+        lower_priority()
+    home = WorkerHome.from_json(first)
+    home.work_folder.mkdir(parents=True, exist_ok=True)
+    pace = Pace()
+    options: dict[str, Any] = {}
+    lanes = {name: Lane(name, Workshop(home, pace, options).handlers(), writer.send) for name in ("look", "move")}
+    writer.send({"event": "ready", "pid": os.getpid()})
+    ended = threading.Event()
+    beat = threading.Thread(target=_beat, args=(lanes, writer, ended, resident_bytes), name="beat", daemon=True)
+    beat.start()
+    try:
+        while (message := read_message(commands)) is not None:
+            _obey(message, lanes, pace, options, writer, Task)
+    except BrokenFraming as error:
+        log.warning("The engine sent no message: %s.", error)
+        return 1
+    finally:
+        ended.set()
+        for lane in lanes.values():
+            lane.stop()
+    return 0
+
+
+def _obey(
+    message: Mapping[str, Any],
+    lanes: Mapping[str, Any],
+    pace: Any,
+    options: dict[str, Any],
+    writer: MessageWriter,
+    task_class: Any,
+) -> None:
+    if "rate_bytes_per_s" in message:
+        pace.set_rate(message["rate_bytes_per_s"])
+    if "options" in message:
+        options.update(message["options"])
+    if "cancel" in message:
+        any(lane.cancel(message["cancel"]) for lane in lanes.values())
+    if "task" in message:
+        kind = TaskKind(message["kind"])
+        lane = lanes["look" if kind in _LOOKS else "move"]
+        lane.add(task_class(message["task"], kind, message["body"], writer.send))
+
+
+def _beat(lanes: Mapping[str, Any], writer: MessageWriter, ended: threading.Event, resident_bytes: Any) -> None:
+    """Tell, while there is work, how long ago each lane gave a sign of life, so that a hang is seen."""
+    while not ended.wait(_BEAT_EVERY_S):
+        silent_s = {}
+        for name, lane in lanes.items():
+            task = lane.current
+            if task is not None:
+                silent_s[name] = [task.id, round(time.monotonic() - task.stop.asked_at_s, 1)]
+        if not silent_s:
+            continue
+        try:
+            writer.send({"event": "beat", "silent_s": silent_s, "resident_bytes": resident_bytes()})
+        except (OSError, ValueError):
+            return

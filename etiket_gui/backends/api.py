@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,6 +33,14 @@ class KnownDatasets(Protocol):
 
     def manifest(self, identifier: str) -> tuple[FileEntry, ...]:
         """The entries last seen of one dataset, empty when there are none."""
+
+
+@runtime_checkable
+class IndexedKnownDatasets(KnownDatasets, Protocol):
+    """What the store can say of a part of a source without reading all of it; a backend uses it where there is one."""
+
+    def fingerprints_below(self, identifier: str) -> Mapping[str, int]:
+        """Like :meth:`fingerprints`, of the dataset with that identifier and of those below it (identifier + "/")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Plain folders as a source."""
+"""The backend for folders of files: every measurement program that writes one folder per measurement."""

@@ -1,0 +1,176 @@
+"""Folders of files as datasets: the backend that reads any program's folder-per-measurement output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from etiket_gui.backends.api import (
+    BackendContext,
+    DiscoveryRequest,
+    FileBackend,
+    KnownDatasets,
+    Recognition,
+    SourceConfig,
+    WatchPlan,
+)
+from etiket_gui.backends.folder.config import FolderConfig
+from etiket_gui.backends.folder.dataset import failure_of, look_at
+from etiket_gui.backends.folder.description import FolderDescription
+from etiket_gui.backends.folder.ignoring import IgnoreRules
+from etiket_gui.backends.folder.levels import Levels
+from etiket_gui.backends.folder.recognising import recognise_folder
+from etiket_gui.backends.folder.scanning import FolderScan, dataset_name
+from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyor
+from etiket_gui.domain import guards
+from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found, SourceFile
+from etiket_gui.domain.errors import SourceGone
+from etiket_gui.domain.stopping import StopToken
+from etiket_gui.osys.long_paths import extended_path
+from etiket_gui.osys.remote import volume_of
+
+#: How often a network folder is looked through, because nobody tells when something happens there.
+NETWORK_POLL_INTERVAL_S = 60.0
+
+
+class FolderBackend(FileBackend):
+    """Each folder at one depth is a dataset; what is in it is sent as it is, beside a description where there is one.
+
+    Nothing below the root is ever written, and no data file is opened.
+    """
+
+    identifier: ClassVar[str] = "folder"
+    title: ClassVar[str] = "Folders of files"
+    config_class: ClassVar[type[SourceConfig]] = FolderConfig
+    config: FolderConfig
+
+    def __init__(self, config: SourceConfig, context: BackendContext) -> None:
+        super().__init__(config, context)
+        folder = _as_folder_config(config)
+        root = extended_path(folder.root_path)
+        self._rules = IgnoreRules(folder.ignore)
+        self._levels = Levels(root, folder.level, self._rules)
+        self._traits: tuple[tuple[int, int] | None, FileSystemTraits] | None = None
+
+    def _surveyor(self) -> Surveyor:
+        """Made for each piece of work: what the root is mounted from can change while the program runs."""
+        try:
+            status = os.stat(self._levels.root)
+            mounted = (status.st_dev, status.st_ino)
+        except OSError:
+            mounted = None
+        if mounted is None or self._traits is None or self._traits[0] != mounted:
+            volume = volume_of(self._levels.root)
+            traits = FileSystemTraits(volume.has_stable_inodes, volume.renames_move_ctime, volume.share or "")
+            self._traits = mounted, traits
+        return Surveyor(self._traits[1], self._rules)
+
+    @classmethod
+    def recognise(cls, path: Path, stop: StopToken) -> Recognition | None:
+        """A folder with dataset folders in it, at which depth, and how many; None for anything but a folder."""
+        return recognise_folder(path, stop)
+
+    @classmethod
+    def root(cls, config: SourceConfig) -> str:
+        """The source's folder."""
+        return _as_folder_config(config).root_path
+
+    @classmethod
+    def settle_time_s(cls, config: SourceConfig) -> float:
+        """10 s, 60 s on a network share, or what the configuration says."""
+        return _as_folder_config(config).settle_time_s()
+
+    def discover(
+        self, request: DiscoveryRequest, known: KnownDatasets, report: Callable[[Found], None], stop: StopToken
+    ) -> DiscoverySummary:
+        """Compare directory entries with what is known; see :class:`~etiket_gui.backends.api.Backend`."""
+        return FolderScan(self._levels, self._surveyor(), known, report, stop).run(request)
+
+    def read(self, identifier: str, stop: StopToken) -> Content:
+        """The dataset's files as they lie there, and its description.
+
+        Raises SourceGone, SourceChanged, SourceOffline, PermissionRefused (with the exact path), DescriptionBroken
+        and Stopped.
+        """
+        path = self._dataset_path(identifier)
+        surveyor = self._surveyor()
+        try:
+            look = look_at(surveyor, path, stop)
+        except OSError as error:
+            raise self._failure(error, path) from error
+        if look.survey.unreadable and guards.is_on("partial-is-not-complete"):
+            part, why = look.survey.unreadable[0]
+            raise self._failure(why, part) from why
+        if look.problem is not None:
+            raise look.problem
+        if not look.survey.file_count:
+            raise SourceGone(f"{path} holds no file any more.", path=path)
+        return Content(
+            description=_description(identifier, path, look.description, look.survey),
+            files=tuple(SourceFile(surveyor.file_entry(item), item.path) for item in look.survey.entries),
+            fingerprint=look.survey.fingerprint,
+        )
+
+    def fingerprint(self, identifier: str) -> int:
+        """The dataset's fingerprint now. Raises SourceGone, SourceOffline and PermissionRefused."""
+        path = self._dataset_path(identifier)
+        surveyor, stop = self._surveyor(), StopToken()
+        quick = surveyor.fingerprint(path, stop)
+        if quick is not None:
+            return quick
+        try:
+            return surveyor.survey(path, self._rules, stop).fingerprint
+        except OSError as error:
+            raise self._failure(error, path) from error
+
+    def watch_plan(self) -> WatchPlan:
+        """Watch a local folder with everything below it, poll a network folder."""
+        if _as_folder_config(self.config).is_on_network():
+            return WatchPlan(poll_interval_s=NETWORK_POLL_INTERVAL_S)
+        return WatchPlan(folders=(_as_folder_config(self.config).root_path,))
+
+    def _dataset_path(self, identifier: str) -> str:
+        path = self._levels.path_of(identifier)
+        try:
+            if self._levels.is_level_folder(identifier):
+                return path
+            os.stat(self._levels.root)
+        except OSError as error:
+            raise self._failure(error, path) from error
+        raise SourceGone(f"{path} is not a dataset folder any more.", path=path)
+
+    def _failure(self, error: OSError, path: str) -> Exception:
+        if not guards.is_on("known-failures"):
+            return error
+        return failure_of(error, path, self._levels.root)
+
+
+def _description(identifier: str, path: str, written: FolderDescription, survey: Survey) -> Description:
+    details: dict[str, Any] = {}
+    if written.version is not None:
+        details["description_version"] = written.version
+    names = {item.name for item in survey.entries}
+    thumbnails = [name for name in written.thumbnails if name in names]
+    if thumbnails:
+        details["thumbnails"] = thumbnails
+    return Description(
+        name=written.name or dataset_name(identifier, path),
+        identifier=identifier,
+        collected=written.collected,
+        text=written.text,
+        attributes=_in_order(written.attributes),
+        keywords=written.keywords,
+        details=details,
+    )
+
+
+def _in_order(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: attributes[name] for name in sorted(attributes)}
+
+
+def _as_folder_config(config: SourceConfig) -> FolderConfig:
+    if not isinstance(config, FolderConfig):
+        raise TypeError(f"a folder source needs a FolderConfig, not {type(config).__name__}")
+    return config

@@ -1,0 +1,102 @@
+"""The options of a folder source, with the sentences that refuse nonsense."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from pydantic import Field, field_validator
+
+from etiket_gui.backends.api import SourceConfig
+from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE, check_pattern
+from etiket_gui.domain.names import from_portable
+from etiket_gui.osys.remote import volume_of
+
+LOCAL_SETTLE_TIME_S = 10.0
+NETWORK_SETTLE_TIME_S = 60.0
+DEEPEST_LEVEL = 64
+_LONGEST_SETTLE_TIME_S = 7 * 24 * 3600.0
+
+
+class FolderConfig(SourceConfig):
+    """The options of a folder source. ``settle_time`` in seconds."""
+
+    root_directory: str = Field(title="Folder", description="The folder that holds the measurements.")
+    level: int = Field(
+        default=1,
+        title="Depth of the datasets",
+        description=(
+            "1: each sub-folder is a dataset. 2, 3, …: the folders at that depth. 0: the folder itself is one dataset. "
+            "-1: the outermost folders that hold a file _QH_dataset_info.yaml."
+        ),
+    )
+    ignore: list[str] = Field(
+        default_factory=lambda: list(DEFAULT_IGNORE),
+        title="Files to leave out",
+        description="Patterns as in a .gitignore file, relative to the dataset; upper and lower case differ.",
+    )
+    settle_time: float | None = Field(
+        default=None,
+        title="Settle time",
+        description=(
+            "How long a dataset must have been quiet before it is sent, in seconds. Left empty: 10 s, and 60 s on a "
+            "network folder."
+        ),
+    )
+    is_network_folder: bool | None = Field(
+        default=None,
+        title="Network folder",
+        description="Whether the folder is on another machine and must be polled. Left empty: the program finds out.",
+    )
+
+    @field_validator("root_directory")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("The folder's path is empty; give the folder that holds the measurements.")
+        if "\x00" in value:
+            raise ValueError("The folder's path holds a NUL character.")
+        if not os.path.isabs(value):
+            raise ValueError(f"{value!r} is not an absolute path; write it from the root or the drive on.")
+        return os.path.normpath(value)
+
+    @field_validator("level")
+    @classmethod
+    def _possible_level(cls, value: int) -> int:
+        if not -1 <= value <= DEEPEST_LEVEL:
+            raise ValueError(
+                f"The level {value} is not possible: -1 is for folders with a description file, 0 for the folder "
+                f"itself, 1 to {DEEPEST_LEVEL} for sub-folders at that depth."
+            )
+        return value
+
+    @field_validator("ignore")
+    @classmethod
+    def _understandable(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            check_pattern(pattern)
+        return value
+
+    @field_validator("settle_time")
+    @classmethod
+    def _possible_time(cls, value: float | None) -> float | None:
+        if value is not None and not (math.isfinite(value) and 0 <= value <= _LONGEST_SETTLE_TIME_S):
+            raise ValueError(f"The settle time {value} is not possible: give 0 s to 7 days.")
+        return value
+
+    @property
+    def root_path(self) -> str:
+        """The root for the operating system; undecodable names are written in portable form in the option."""
+        return from_portable(self.root_directory)
+
+    def is_on_network(self) -> bool:
+        """Whether the folder is polled instead of watched: as the option says, else as the system says."""
+        if self.is_network_folder is not None:
+            return self.is_network_folder
+        return volume_of(self.root_path).is_remote
+
+    def settle_time_s(self) -> float:
+        """The settle time in seconds."""
+        if self.settle_time is not None:
+            return self.settle_time
+        return NETWORK_SETTLE_TIME_S if self.is_on_network() else LOCAL_SETTLE_TIME_S

@@ -1,0 +1,49 @@
+"""Measuring slows, only the user's hold stops."""
+
+from __future__ import annotations
+
+from etiket_gui.engine.budget import SIGN_OF_LIFE_S, Allowance, Budget
+
+
+def _budget(**changes: float) -> Budget:
+    values: dict[str, float | None] = {
+        "worker_count": 2,
+        "rate_bytes_per_s": None,
+        "measuring_rate_bytes_per_s": 5e6,
+        "safe_within_s": 3600.0,
+    }
+    return Budget(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_without_a_measurement_everything_may_be_used() -> None:
+    allowance = _budget().allowance(0.0, has_small_waiting=True, oldest_unsafe_s=None)
+    assert allowance == Allowance(2, None, large_files=True, is_measuring=False)
+
+
+def test_while_measuring_one_worker_five_megabytes_per_second_and_large_files_last() -> None:
+    budget = _budget()
+    budget.note_sign_of_life(1, 100.0)
+    allowance = budget.allowance(101.0, has_small_waiting=True, oldest_unsafe_s=60.0)
+    assert allowance == Allowance(1, 5e6, large_files=False, is_measuring=True)
+    assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=60.0).large_files
+
+
+def test_the_end_of_a_measurement_is_noticed() -> None:
+    budget = _budget()
+    budget.note_sign_of_life(1, 100.0)
+    assert budget.ends_at_s(101.0) == 100.0 + SIGN_OF_LIFE_S
+    assert budget.measuring_sources(100.0 + SIGN_OF_LIFE_S + 0.1) == ()
+    assert budget.ends_at_s(100.0 + SIGN_OF_LIFE_S + 0.1) is None
+
+
+def test_a_lower_limit_of_the_user_holds_while_measuring_too() -> None:
+    budget = _budget(rate_bytes_per_s=1e6)
+    budget.note_sign_of_life(1, 0.0)
+    assert budget.allowance(1.0, has_small_waiting=True, oldest_unsafe_s=None).rate_bytes_per_s == 1e6
+
+
+def test_a_source_that_is_removed_no_longer_counts_as_measuring() -> None:
+    budget = _budget()
+    budget.note_sign_of_life(1, 0.0)
+    budget.forget(1)
+    assert budget.measuring_sources(1.0) == ()

@@ -192,3 +192,76 @@ class NotSent:
     state: TransferState
     due_ns: int | None
     counts_as_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDatasetFacts:
+    """What a destination remembers of a dataset, for a store that is built anew: its identity and newest version."""
+
+    uuid: str
+    source_id: int
+    destination_id: int
+    identifier: str
+    name: str
+    remote: str
+    version: str
+    digest: str
+    scope: str = ""
+    birth_ordinal: int = 1
+    previous_identifiers: tuple[str, ...] = ()
+    place: str = ""
+    size_bytes: int = 0
+    file_count: int = 0
+    description: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """One receipt. ``files`` are (name, size in bytes, sha256 as hex or None)."""
+
+    id: int
+    transfer_id: int
+    dataset_id: int
+    destination_id: int
+    version: str
+    digest: str
+    level: str
+    received_ns: int
+    new_bytes: int
+    is_provisional: bool
+    file_count: int
+    size_bytes: int
+    files: tuple[tuple[str, int, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """One archived copy that is to be proven: whose it is and how its destination names it."""
+
+    transfer_id: int
+    dataset_id: int
+    destination_id: int
+    remote: str
+    version: str
+    scope: str
+    verified_at_ns: int | None
+    proven_at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """One sentence about what happened, and when (ns since 1970 UTC)."""
+
+    id: int
+    at_ns: int
+    sentence: str
+    source_id: int | None
+    dataset_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """Until when nothing is sent (paused) or touched (held); ns since 1970 UTC, 0 means not, -1 without end."""
+
+    paused_until_ns: int = 0
+    held_until_ns: int = 0

@@ -1,0 +1,80 @@
+"""How SQLAlchemy reaches the store: its connections, and small pieces that all statements share."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Select, Text, bindparam, create_engine, event, exc, func, select
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as _sqlite_dialect
+from sqlalchemy.pool import NullPool
+
+from etiket_gui.store.failures import busy_timeout_ms, known_failure, known_failures
+
+#: For statements that are compiled without a connection.
+dialect = _sqlite_dialect()
+
+
+@contextmanager
+def store_failures(path: Path) -> Iterator[None]:
+    """Inside, refusals of SQLite and of the disk become StoreProblem, also those that SQLAlchemy has wrapped."""
+    with known_failures(path):
+        try:
+            yield
+        except exc.DBAPIError as error:
+            known = known_failure(error.orig, path) if isinstance(error.orig, sqlite3.Error) else None
+            if known is None:
+                raise
+            raise known from error
+
+
+def writer_engine(path: Path) -> Engine:
+    """An engine whose transactions take the write lock at their start; for the one writer."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def reader_engine(path: Path) -> Engine:
+    """An engine that cannot write; for short reads from any thread, each on a connection of its own."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def asked(name: str = "ids") -> Select[Any]:
+    """A sub-select of the values in the JSON list bound to ``name``: any number of ids by one cached statement."""
+    table = func.json_each(bindparam(name, type_=Text)).table_valued("value", name=f"asked_{name}")
+    return select(table.c.value)
+
+
+def as_ids(values: Iterable[int | str]) -> str:
+    """The JSON list that :func:`asked` takes."""
+    return json.dumps(list(values))
+
+
+def compact(value: object) -> str:
+    """Compact JSON text."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

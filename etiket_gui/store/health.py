@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
+import os
 import re
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import StoreDamaged
+from etiket_gui.settings.home import Home
+from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import known_failures
-from etiket_gui.store.schema import revision_of
+from etiket_gui.store.schema import HEAD, make_store, migrate, refuse_newer, revision_of
 from etiket_gui.store.writer import StoreWriter
 
 log = logging.getLogger(__name__)
@@ -86,8 +93,9 @@ def open_store(
     _finish_interrupted(path)
     moved_aside: Path | None = None
     restored_from: Path | None = None
-    had_store = path.exists()
-    if had_store:
+    if path.exists():
+        with contextlib.suppress(StoreDamaged):
+            refuse_newer(path, revision_of(path) or "")
         wrong = check(path, is_thorough=is_thorough)
         if wrong and guards.is_on("damaged-store-is-moved-aside"):
             moved_aside = _move_aside(path, now_ns())
@@ -99,7 +107,6 @@ def open_store(
         make_store(path)
     else:
         revision = revision_of(path) or ""
-        refuse_newer(path, revision)
         if revision < HEAD:
             migrate(path, home.backups)
             migrated_from = revision

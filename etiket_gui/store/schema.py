@@ -58,7 +58,7 @@ def refuse_newer(path: Path, revision: str) -> None:
 
 
 def make_store(path: Path) -> None:
-    """Make the tables of the present revision in a new file. Raises StoreProblem."""
+    """Make a new store of the present revision, there whole or not at all. Raises StoreProblem."""
     from sqlalchemy.schema import CreateIndex, CreateTable
 
     from etiket_gui.store.connection import dialect
@@ -71,16 +71,17 @@ def make_store(path: Path) -> None:
         statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     statements += VIEWS
     statements.append("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    with known_failures(path), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+    work = path.with_name(f".{path.name}.new")
+    with known_failures(path):
+        work.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(work, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             for statement in statements:
                 connection.execute(statement)
             connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
             _sign(connection)
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+        work.replace(path)
 
 
 def migrate(path: Path, backups: Path, *, migrations: Path = MIGRATIONS, head: str = "head") -> Path:

@@ -10,7 +10,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -135,6 +136,9 @@ class FolderTree:
 
     def make_folders(self, parts: Parts) -> None:
         """Create a folder and what is missing above it; existing real folders are used."""
+        with suppress(FileNotFoundError):
+            self._enter(parts)
+            return
         for depth in range(1, len(parts) + 1):
             with suppress(FileExistsError):
                 self.make_folder(parts[:depth])
@@ -195,7 +199,10 @@ class FolderTree:
     def link(self, source: str, parts: Parts, source_folder: int | None = None) -> None:
         """A second name of the file ``source``; FileExistsError when there is anything."""
         name, folder = self.at(parts)
-        os.link(source, name, src_dir_fd=source_folder, dst_dir_fd=folder)
+        if folder is None:
+            os.link(extended(source), name)
+        else:
+            os.link(source, name, src_dir_fd=source_folder, dst_dir_fd=folder, follow_symlinks=False)
 
     def replace(self, old: Parts, new: Parts) -> None:
         """Rename within one folder, over what is there."""
@@ -209,6 +216,8 @@ class FolderTree:
         """Remove one file or link of ours; nothing happens where there is none."""
         with suppress(FileNotFoundError, NotADirectoryError):
             name, folder = self.at(parts)
+            if sys.platform == "win32" and not os.path.islink(name):
+                os.chmod(name, stat.S_IWRITE)
             os.unlink(name, dir_fd=folder)
 
     def discard_folder(self, parts: Parts) -> bool:
@@ -233,6 +242,57 @@ class FolderTree:
             os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
         elif not stat.S_ISLNK(os.lstat(name).st_mode):
             os.utime(name, ns=(mtime_ns, mtime_ns))
+
+
+class FittedNames:
+    """Where the names of a dataset lie on one disk: under themselves, or quoted where the disk cannot hold them.
+
+    ``quoted`` lists "name as quoted name" of the latter; ``may_exist`` says that folders may be there already.
+    """
+
+    def __init__(self, tree: FolderTree, *, may_exist: bool = False, below: Parts = ()) -> None:
+        self.quoted: list[str] = []
+        self._tree = tree
+        self._may_exist = may_exist
+        self._on_disk: dict[Parts, Parts] = {(): below}
+
+    def folder(self, parts: Parts) -> Parts:
+        """Where a folder of the dataset lies; made, with those above it, when it is asked for first."""
+        found = self._on_disk.get(parts)
+        if found is None:
+            found = self._on_disk[parts] = self.place(parts, self._make_folder)
+        return found
+
+    @property
+    def folders(self) -> frozenset[Parts]:
+        """Every folder that was asked for, as it lies on the disk."""
+        return frozenset(self._on_disk.values())
+
+    def place(self, parts: Parts, make: Callable[[Parts], None]) -> Parts:
+        """Call ``make`` with the place of an entry, again with the quoted one where the disk cannot hold the name."""
+        above = self.folder(parts[:-1])
+        own = (*above, parts[-1])
+        if sys.platform != "win32" or is_windows_safe(parts[-1]):
+            try:
+                make(own)
+                return own
+            except OSError as error:
+                if error.errno not in CANNOT_HOLD or quoted_name(parts[-1]) == parts[-1]:
+                    raise
+        quoted = (*above, quoted_name(parts[-1]))
+        make(quoted)
+        self.quoted.append(f"{to_portable(parts[-1])} as {quoted[-1]}")
+        return quoted
+
+    def _make_folder(self, where: Parts) -> None:
+        try:
+            self._tree.make_folder(where)
+        except FileExistsError:
+            if not self._may_exist:
+                raise
+            found = self._tree.stat(where)
+            if found is None or not stat.S_ISDIR(found.st_mode):
+                raise
 
 
 def temporary_name(name: str) -> str:

@@ -10,13 +10,12 @@ import stat
 import sys
 import time
 import unicodedata
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from etiket_gui.destinations.api import FetchReport, RestoreMethod
-from etiket_gui.destinations.archive.foldertree import CANNOT_HOLD, FolderTree, Parts, quoted_name
+from etiket_gui.destinations.archive.foldertree import FittedNames, FolderTree, Parts
 from etiket_gui.destinations.archive.layout import blob_path, split_remote
 from etiket_gui.destinations.archive.page import readable_size
 from etiket_gui.destinations.archive.reading import ArchiveReader, foreign_uuid, reading_error
@@ -24,7 +23,7 @@ from etiket_gui.destinations.archive.record import Record, checked_parts
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.errors import DestinationDamaged, EtiketError, NameTooLong, PermissionRefused, UsageError
-from etiket_gui.domain.names import from_portable, is_windows_safe, to_portable
+from etiket_gui.domain.names import from_portable, to_portable
 from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import Progress, StopToken
 from etiket_gui.osys.files import FileLayer, Folder, extended
@@ -88,7 +87,6 @@ class _Restore:
     uuid: str
     file_count: int = 0
     size_bytes: int = 0
-    _on_disk: dict[Parts, Parts] = field(default_factory=lambda: {(): ()})
     _quoted: list[str] = field(default_factory=list)
     _links_not_made: list[str] = field(default_factory=list)
     _executables: int = 0
@@ -97,15 +95,17 @@ class _Restore:
     def run(self, plan: list[tuple[Parts, FileEntry]]) -> None:
         """Write every entry below the stage. Raises OSError for the target's failures."""
         with FolderTree(str(self.stage)) as tree:
+            names = FittedNames(tree)
+            self._quoted = names.quoted
             for parts, entry in plan:
                 self.stop.check()
                 match entry.kind:
                     case EntryKind.FILE:
-                        self._file(tree, parts, entry)
+                        self._file(tree, names, parts, entry)
                     case EntryKind.LINK:
-                        self._link(tree, parts, entry)
+                        self._link(tree, names, parts, entry)
                     case EntryKind.FOLDER:
-                        tree.set_time(self._folder(tree, parts), entry.mtime_ns)
+                        tree.set_time(names.folder(parts), entry.mtime_ns)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what a person would not expect."""
@@ -132,52 +132,29 @@ class _Restore:
             notes.append("This release was written by another program: it says no times, so the files have today's.")
         return tuple(notes)
 
-    # -------------------------------------------------------------- names
-
-    def _place(self, tree: FolderTree, parts: Parts, make: Callable[[Parts], None]) -> Parts:
-        """Make something under its own name, or under the quoted one where this disk cannot hold its own."""
-        above = self._folder(tree, parts[:-1])
-        own = (*above, parts[-1])
-        if sys.platform != "win32" or is_windows_safe(parts[-1]):
-            try:
-                make(own)
-                return own
-            except OSError as error:
-                if error.errno not in CANNOT_HOLD or quoted_name(parts[-1]) == parts[-1]:
-                    raise
-        quoted = (*above, quoted_name(parts[-1]))
-        make(quoted)
-        self._quoted.append(f"{to_portable(parts[-1])} as {quoted[-1]}")
-        return quoted
-
-    def _folder(self, tree: FolderTree, parts: Parts) -> Parts:
-        """Where a folder of the dataset lies on the disk; made when it is asked for first."""
-        found = self._on_disk.get(parts)
-        if found is None:
-            found = self._on_disk[parts] = self._place(tree, parts, tree.make_folder)
-        return found
-
     # -------------------------------------------------------------- entries
 
-    def _file(self, tree: FolderTree, parts: Parts, entry: FileEntry) -> None:
+    def _file(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry) -> None:
         assert entry.sha256 is not None
         blob = self.reader.layout.absolute(blob_path(self.workspace, self.record.title, entry.sha256))
         source = self._open_blob(blob, entry)
         try:
             if self.method is RestoreMethod.LINK and source is not None:
                 self._read(source, blob, entry, None)
-                self._linked(tree, parts, entry, blob)
+                self._linked(tree, names, parts, entry, blob)
             else:
-                self._copied(tree, parts, entry, blob, source)
+                self._copied(tree, names, parts, entry, blob, source)
         finally:
             if source is not None:
                 os.close(source)
         self.file_count += 1
         self.size_bytes += entry.size_bytes
 
-    def _copied(self, tree: FolderTree, parts: Parts, entry: FileEntry, blob: str, source: int | None) -> None:
+    def _copied(
+        self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry, blob: str, source: int | None
+    ) -> None:
         made: list[int] = []
-        place = self._place(tree, parts, lambda where: made.append(tree.create_file(where)))
+        place = names.place(parts, lambda where: made.append(tree.create_file(where)))
         try:
             if source is not None:
                 self._read(source, blob, entry, made[0])
@@ -191,9 +168,9 @@ class _Restore:
         if self.record.facts is not None:
             tree.set_time(place, entry.mtime_ns)
 
-    def _linked(self, tree: FolderTree, parts: Parts, entry: FileEntry, blob: str) -> None:
+    def _linked(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry, blob: str) -> None:
         try:
-            place = self._place(tree, parts, lambda where: tree.make_symlink(where, blob))
+            place = names.place(parts, lambda where: tree.make_symlink(where, blob))
         except OSError as error:
             if not _cannot_link(error):
                 raise
@@ -206,7 +183,7 @@ class _Restore:
             with suppress(OSError):
                 tree.set_time(place, entry.mtime_ns)
 
-    def _link(self, tree: FolderTree, parts: Parts, entry: FileEntry) -> None:
+    def _link(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry) -> None:
         text = from_portable(entry.link_target or "")
         if not text or "\x00" in text:
             raise DestinationDamaged(
@@ -216,7 +193,7 @@ class _Restore:
                 advice="Restore an earlier version, or restore the record from a backup of the archive.",
             )
         try:
-            place = self._place(tree, parts, lambda where: tree.make_symlink(where, text))
+            place = names.place(parts, lambda where: tree.make_symlink(where, text))
         except OSError as error:
             if not _cannot_link(error):
                 raise

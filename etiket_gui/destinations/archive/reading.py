@@ -129,15 +129,27 @@ class ArchiveReader:
 
         Raises UsageError where there is no such version and DestinationDamaged where its record is broken.
         """
+        if not version:
+            return self.newest(remote)[1]
         workspace, title = split_remote(remote)
         with self._archive() as root:
             names = self._versions(root, workspace, title)
-            if not version and names:
-                finals = [name for name in names if not is_live_version(name)]
-                version = (finals or names)[-1]
             if version not in names:
                 raise _no_version(remote, version, names) if names else _no_dataset(remote)
             return self._read(root, workspace, title, version)[0]
+
+    def newest(self, remote: str) -> tuple[list[str], Record]:
+        """Every version, oldest first, and the record of the newest that is not provisional (else of the newest).
+
+        Raises UsageError where there is no such dataset and DestinationDamaged where that record is broken.
+        """
+        workspace, title = split_remote(remote)
+        with self._archive() as root:
+            names = self._versions(root, workspace, title)
+            if not names:
+                raise _no_dataset(remote)
+            finals = [name for name in names if not is_live_version(name)]
+            return names, self._read(root, workspace, title, (finals or names)[-1])[0]
 
     def read_version_entries(self, remote: str, version: str, scope: str = "") -> tuple[FileEntry, ...]:
         """Every file, link and empty folder of a version, names checked. Raises as :meth:`record` and UnsafeName."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import time
 import uuid as uuids
 from collections.abc import Callable, Iterator
@@ -111,15 +112,12 @@ class ArchiveReader:
 
     def versions(self, remote: str, scope: str = "") -> tuple[StoredVersion, ...]:
         """Every version of a dataset, oldest first. Raises UsageError where there is no such dataset."""
-        workspace, title = split_remote(remote)
+        title = split_remote(remote)[1]
         stored = []
-        with self._archive() as root:
-            names = self._versions(root, workspace, title)
-            if not names:
-                raise _no_dataset(remote)
+        with self._archive() as root, self._existing(root, remote) as (folder, names):
             for version in names:
                 try:
-                    stored.append(_stored_version(remote, *self._read(root, workspace, title, version)))
+                    stored.append(_stored_version(remote, *self._read(folder, title, version)))
                 except DestinationDamaged as error:
                     self._on_damage(error)
         return tuple(stored)
@@ -131,25 +129,17 @@ class ArchiveReader:
         """
         if not version:
             return self.newest(remote)[1]
-        workspace, title = split_remote(remote)
-        with self._archive() as root:
-            names = self._versions(root, workspace, title)
-            if version not in names:
-                raise _no_version(remote, version, names) if names else _no_dataset(remote)
-            return self._read(root, workspace, title, version)[0]
+        with self._archive() as root, self._existing(root, remote, version) as (folder, _):
+            return self._read(folder, split_remote(remote)[1], version)[0]
 
     def newest(self, remote: str) -> tuple[list[str], Record]:
         """Every version, oldest first, and the record of the newest that is not provisional (else of the newest).
 
         Raises UsageError where there is no such dataset and DestinationDamaged where that record is broken.
         """
-        workspace, title = split_remote(remote)
-        with self._archive() as root:
-            names = self._versions(root, workspace, title)
-            if not names:
-                raise _no_dataset(remote)
+        with self._archive() as root, self._existing(root, remote) as (folder, names):
             finals = [name for name in names if not is_live_version(name)]
-            return names, self._read(root, workspace, title, (finals or names)[-1])[0]
+            return names, self._read(folder, split_remote(remote)[1], (finals or names)[-1])[0]
 
     def read_version_entries(self, remote: str, version: str, scope: str = "") -> tuple[FileEntry, ...]:
         """Every file, link and empty folder of a version, names checked. Raises as :meth:`record` and UnsafeName."""
@@ -203,19 +193,15 @@ class ArchiveReader:
         ``is_proven`` only where the bytes came from the disk (the cache was dropped and seen to be empty) or were
         written at least an hour ago. Raises UsageError where there is no such version.
         """
-        workspace, title = split_remote(remote)
-        with self._archive() as root:
-            names = self._versions(root, workspace, title)
-            if version not in names:
-                raise _no_version(remote, version, names) if names else _no_dataset(remote)
+        title = split_remote(remote)[1]
+        with self._archive() as root, self._existing(root, remote, version) as (folder, _):
             try:
-                record, mtime_ns = self._read(root, workspace, title, version)
+                record, mtime_ns = self._read(folder, title, version)
                 entries = tuple(record.entries())
             except (DestinationDamaged, UnsafeName) as error:
                 damage = FileVerification(record_name(title, version), error.reason)
                 return Verification(remote, version, 0, 0, (damage,), self._now_ns())
-            with self.files.folder(root, title_folder(workspace, title)) as folder:
-                check = check_blobs(self.files, folder, entries, stop, may_lack_empty=record.facts is None)
+            check = check_blobs(self.files, folder, entries, stop, may_lack_empty=record.facts is None)
             self._must_be_there(root)
         differences = list(check.differences)
         if record.facts is not None:
@@ -276,6 +262,22 @@ class ArchiveReader:
     def _versions(self, root: Folder, workspace: str, title: str) -> list[str]:
         return versions_in(title, self._names(root, title_folder(workspace, title)))
 
+    @contextmanager
+    def _title(self, root: Folder, workspace: str, title: str) -> Iterator[Folder | None]:
+        """The open folder of a title; None where there is none in an archive that is there."""
+        try:
+            folder = self.files.open_below(root, title_folder(workspace, title))
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            self._must_be_there(root)
+            yield None
+            return
+        try:
+            yield folder
+        finally:
+            self.files.close_folder(folder)
+
     def _pointed_title(self, root: Folder, uuid: str, workspace: str) -> str | None:
         above, _, name = pointer_path(uuid, workspace).rpartition("/")
         try:
@@ -287,21 +289,31 @@ class ArchiveReader:
             self._must_be_there(root)
             return None
 
-    def _read(self, root: Folder, workspace: str, title: str, version: str) -> tuple[Record, int]:
-        """A record and when its file was written. Raises DestinationDamaged."""
+    @contextmanager
+    def _existing(self, root: Folder, remote: str, version: str = "") -> Iterator[tuple[Folder, list[str]]]:
+        """The open folder of a dataset and its versions. Raises UsageError where it has none, or not that one."""
+        workspace, title = split_remote(remote)
+        with self._title(root, workspace, title) as folder:
+            names = versions_in(title, self.files.names(folder)) if folder is not None else []
+            if folder is None or not names:
+                raise _no_dataset(remote)
+            if version and version not in names:
+                raise _no_version(remote, version, names)
+            yield folder, names
+
+    def _read(self, folder: Folder, title: str, version: str) -> tuple[Record, int]:
+        """A record in its open title folder, and when its file was written. Raises DestinationDamaged."""
         name = record_name(title, version)
-        relative = f"{title_folder(workspace, title)}/{name}"
-        path = self.layout.absolute(relative)
-        with self.files.folder(root, title_folder(workspace, title)) as folder:
-            try:
-                data = self.files.read_file(folder, name, MAX_RECORD_BYTES)
-                mtime_ns = self.files.status(folder, name).st_mtime_ns
-            except OSError as error:
-                if error.errno in {errno.EFBIG, errno.EINVAL, errno.ELOOP}:
-                    raise DestinationDamaged(
-                        f"{path} is not a record: {error.strerror}.", path=path, advice="Move it away."
-                    ) from error
-                raise
+        path = os.path.join(folder.path, name)
+        try:
+            data = self.files.read_file(folder, name, MAX_RECORD_BYTES)
+            mtime_ns = self.files.status(folder, name).st_mtime_ns
+        except OSError as error:
+            if error.errno in {errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP}:
+                raise DestinationDamaged(
+                    f"{path} is not a record: {error.strerror}.", path=path, advice="Move it away."
+                ) from error
+            raise
         record = parse_record(data, path)
         if record.version != version or record.title != title:
             raise DestinationDamaged(
@@ -317,13 +329,15 @@ class ArchiveReader:
 
     def _newest_with_time(self, root: Folder, workspace: str, title: str) -> tuple[Record, int] | None:
         """The newest readable version that is not provisional, and when its record was written."""
-        for version in reversed(self._versions(root, workspace, title)):
-            if is_live_version(version):
-                continue
-            try:
-                return self._read(root, workspace, title, version)
-            except DestinationDamaged as error:
-                self._on_damage(error)
+        with self._title(root, workspace, title) as folder:
+            versions = versions_in(title, self.files.names(folder)) if folder is not None else []
+            for version in reversed(versions):
+                if folder is None or is_live_version(version):
+                    continue
+                try:
+                    return self._read(folder, title, version)
+                except DestinationDamaged as error:
+                    self._on_damage(error)
         return None
 
     def _dataset(self, workspace: str, title: str) -> StoredDataset | None:

@@ -94,12 +94,16 @@ class Surveyor:
         self.with_names = not traits.renames_move_ctime
         self.start = rules.number() if guards.is_on("rules-in-fingerprint") else 0
         self.follow = not guards.is_on("links-are-entries")
+        # Two hard links to one file would cancel each other out in an exclusive or.
+        self.fold = operator.add if guards.is_on("sum-not-xor") else operator.xor
 
     def fingerprint(self, path: str, stop: StopToken) -> int | None:
         """The fingerprint of a folder and everything below, or None where only :meth:`survey` can tell.
 
         The one loop that runs over every unchanged file of a source: it makes no list and looks at no name.
         """
+        if self.fold is not operator.add:
+            return None
         total = self.start
         count = 0
         key = self.key
@@ -162,7 +166,7 @@ class _SurveyWalk:
     def __init__(self, surveyor: Surveyor, rules: IgnoreRules, stop: StopToken) -> None:
         self._surveyor = surveyor
         self._rules = rules
-        self._stop = stop
+        self._check_stop = stop.check if guards.is_on("stop-is-asked") else _never
         self._total = surveyor.start
         self._count = 0
         self._survey = Survey(0)
@@ -178,7 +182,7 @@ class _SurveyWalk:
         parents: dict[str, tuple[str, os.stat_result]] = {}
         occupied: set[str] = set()
         while folders:
-            self._stop.check()
+            self._check_stop()
             folder, prefix, is_ignored, status = folders.pop()
             if status is not None and not is_ignored:
                 parents[prefix] = (folder, status)
@@ -216,11 +220,11 @@ class _SurveyWalk:
             survey.skipped[name] = survey.skipped.get(name, 0) + 1
             return None
         self._count += 1
-        self._total += hash(self._surveyor.key(status))
+        self._total = self._surveyor.fold(self._total, hash(self._surveyor.key(status)))
         if self._surveyor.with_names:
             self._total += zlib.crc32(os.fsencode(entry.name))
         if self._count % 256 == 0:
-            self._stop.check()
+            self._check_stop()
         name = prefix + self._to_portable(entry.name)
         if kind is EntryKind.FOLDER:
             is_ignored = is_ignored or self._rules.matches_folder(name)
@@ -304,6 +308,10 @@ def _fingerprint_key(traits: FileSystemTraits) -> Callable[[os.stat_result], Any
     if traits.has_stable_inodes:
         names.append("st_ino")
     return operator.attrgetter(*names)
+
+
+def _never() -> None:
+    return None
 
 
 def _careless_name(name: str) -> str:

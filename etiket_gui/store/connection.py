@@ -33,7 +33,7 @@ def store_failures(path: Path) -> Iterator[None]:
 
 
 def writer_engine(path: Path) -> Engine:
-    """An engine whose transactions take the write lock at their start; for the one writer."""
+    """An engine for the one writer; whoever begins a transaction on it says of which kind (BEGIN IMMEDIATE)."""
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -45,9 +45,7 @@ def writer_engine(path: Path) -> Engine:
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
 def reader_engine(path: Path) -> Engine:

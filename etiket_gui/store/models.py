@@ -168,29 +168,31 @@ transfers = Table(
     _text("remote", default=None),
     _text("version", default=None),
     _text("level", default=None),
+    _text("derived_version", default=None),
     _number("archived_ns", default=None),
     _number("verified_at_ns", default=None),
     _number("proven_at_ns", default=None),
-    _text("derived_version", default=None),
     UniqueConstraint("dataset_id", "route_id"),
     Index("ix_transfers_queue", "route_id", "shown", "is_large", "order_ns"),
 )
 Index("ix_transfers_due", transfers.c.due_ns, sqlite_where=text("due_ns IS NOT NULL"))
+Index(
+    "ix_transfers_underived",
+    transfers.c.route_id,
+    sqlite_where=text("state = 'archived' AND derived_version IS NOT version"),
+)
 Index("ix_transfers_claimed", transfers.c.route_id, sqlite_where=text("claimed_ns IS NOT NULL"))
 Index(
     "ix_transfers_unproven",
+    transfers.c.route_id,
     transfers.c.verified_at_ns,
     sqlite_where=text("state = 'archived' AND proven_at_ns IS NULL"),
 )
 Index(
     "ix_transfers_proven",
+    transfers.c.route_id,
     transfers.c.proven_at_ns,
     sqlite_where=text("state = 'archived' AND proven_at_ns IS NOT NULL"),
-)
-Index(
-    "ix_transfers_underived",
-    transfers.c.route_id,
-    sqlite_where=text("state = 'archived' AND version IS NOT derived_version"),
 )
 
 receipts = Table(

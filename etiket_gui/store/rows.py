@@ -123,6 +123,7 @@ class ProblemRow:
     source_id: int | None
     destination_id: int | None
     dataset_id: int | None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,20 +236,6 @@ class ReceiptRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyRow:
-    """One archived copy that is to be proven: whose it is and how its destination names it."""
-
-    transfer_id: int
-    dataset_id: int
-    destination_id: int
-    remote: str
-    version: str
-    scope: str
-    verified_at_ns: int | None
-    proven_at_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class ActivityRow:
     """One sentence about what happened, and when (ns since 1970 UTC)."""
 
@@ -265,3 +252,22 @@ class Steering:
 
     paused_until_ns: int = 0
     held_until_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many datasets are shown in each state (those of 0 are left out), and what is counted apart from them."""
+
+    by_state: Mapping[TransferState, int]
+    ignored: int
+    gone: int
+
+    @property
+    def total(self) -> int:
+        """Datasets that are at their source, ignored ones too."""
+        return sum(self.by_state.values()) + self.ignored
+
+    @property
+    def not_archived(self) -> int:
+        """Datasets that are still to be archived."""
+        return sum(self.by_state.values()) - self.by_state.get(TransferState.ARCHIVED, 0)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import case, select
+from sqlalchemy import bindparam, case, select, text
 
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.states import (
@@ -56,6 +56,10 @@ SELECT_TRANSFERS = select(transfers, routes.c.destination_id, routes.c.scope).jo
 SELECT_DATASETS = select(
     *(column for column in datasets.c if column.name not in {"search_text", "description", "manifest_fingerprint"}),
     case((datasets.c.shown == GONE, WORST), else_=datasets.c.shown).label("state"),
+)
+#: The condition is written as the index has it, or it would not be used.
+SELECT_UNSETTLED = SELECT_DATASETS.where(
+    datasets.c.source_id == bindparam("source"), text("settled_fingerprint IS NOT fingerprint AND is_gone = 0")
 )
 
 LARGE_BYTES = 64 * 1024 * 1024
@@ -167,6 +171,7 @@ def problem_row(row: Any) -> ProblemRow:
         source_id=row.source_id,
         destination_id=row.destination_id,
         dataset_id=row.dataset_id,
+        key=row.key,
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection, event, exc
 
 from etiket_gui.store.connection import as_ids, store_failures, writer_engine
 from etiket_gui.store.counting import ADD_COUNT, BY_ID, BY_SOURCE, COUNTED_DATASET, COUNTED_TRANSFERS, Recount
@@ -30,11 +30,16 @@ class StoreTransactions:
         self.path = path
         self.now_ns = now_ns
         self._depth = 0
+        self._only_reads = False
         self._touched: set[int] = set()
         self._touched_sources: set[int] = set()
         self._after_commit: list[Callable[[], None]] = []
         with store_failures(path):
             self._connection = writer_engine(path).connect()
+        event.listen(self._connection, "begin", self._begin)
+
+    def _begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if self._only_reads else "BEGIN IMMEDIATE")
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -70,6 +75,33 @@ class StoreTransactions:
         following, self._after_commit = self._after_commit, []
         for action in following:
             action()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """The connection for questions: inside a batch with what it has done so far, else without the write lock."""
+        if self._depth:
+            self._recount()
+            yield self._connection
+            return
+        with store_failures(self.path):
+            self._only_reads = True
+            try:
+                with self._connection.begin():
+                    yield self._connection
+            finally:
+                self._only_reads = False
+
+    @contextmanager
+    def _durable(self) -> Iterator[None]:
+        """Transactions begun inside are on the disk, not only in its cache, when they end."""
+        raw = self._connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        with store_failures(self.path):
+            raw.execute("PRAGMA synchronous = FULL")
+            try:
+                yield
+            finally:
+                raw.execute("PRAGMA synchronous = NORMAL")
 
     def _touch(self, dataset_ids: Iterable[int]) -> None:
         """These datasets' states may have changed; they are counted anew before the commit."""

@@ -75,17 +75,36 @@ class ConfigurationWriter(StoreTransactions):
         super().__init__(path, now_ns)
         self.configuration_path = configuration_path
 
-    def _source(self, source_id: int) -> SourceRow:
-        row = self._connection.execute(_SOURCE_BY_ID, {"asked": source_id}).first()
+    def source(self, source_id: int) -> SourceRow:
+        """One source. Raises UsageError when there is none with this number."""
+        with self._reading() as connection:
+            row = connection.execute(_SOURCE_BY_ID, {"asked": source_id}).first()
         if row is None:
             raise UsageError(f"There is no source with the number {source_id}.")
         return source_row(row)
 
-    def _destination(self, destination_id: int) -> DestinationRow:
-        row = self._connection.execute(_DESTINATION_BY_ID, {"asked": destination_id}).first()
+    def sources(self) -> list[SourceRow]:
+        """Every source, in the order they were added."""
+        with self._reading() as connection:
+            return [source_row(row) for row in connection.execute(SELECT_SOURCES)]
+
+    def destination(self, destination_id: int) -> DestinationRow:
+        """One destination. Raises UsageError when there is none with this number."""
+        with self._reading() as connection:
+            row = connection.execute(_DESTINATION_BY_ID, {"asked": destination_id}).first()
         if row is None:
             raise UsageError(f"There is no destination with the number {destination_id}.")
         return destination_row(row)
+
+    def destinations(self) -> list[DestinationRow]:
+        """Every destination, in the order they were added."""
+        with self._reading() as connection:
+            return [destination_row(row) for row in connection.execute(SELECT_DESTINATIONS)]
+
+    def routes(self) -> list[RouteRow]:
+        """Every route."""
+        with self._reading() as connection:
+            return [route_row(row) for row in connection.execute(SELECT_ROUTES)]
 
     def _routes(self, source_id: int) -> list[RouteRow]:
         return [route_row(row) for row in self._connection.execute(_ROUTES_OF_SOURCE, {"asked": source_id})]
@@ -109,7 +128,7 @@ class ConfigurationWriter(StoreTransactions):
             source_id = int(added.lastrowid)
             self._set_routes(source_id, routes)
             self._mirror_configuration()
-            return self._source(source_id)
+            return self.source(source_id)
 
     def edit_source(
         self,
@@ -126,7 +145,7 @@ class ConfigurationWriter(StoreTransactions):
         one gets a transfer for every dataset of the source, waiting where the dataset is settled.
         """
         with self._transaction() as connection:
-            self._source(source_id)
+            self.source(source_id)
             values: dict[str, Any] = {}
             if name is not None:
                 self._refuse_used_name(sources, name, source_id, "source")
@@ -140,12 +159,12 @@ class ConfigurationWriter(StoreTransactions):
             if routes is not None:
                 self._set_routes(source_id, routes)
             self._mirror_configuration()
-            return self._source(source_id)
+            return self.source(source_id)
 
     def remove_source(self, source_id: int) -> None:
         """Forget a source with its datasets, transfers and receipts. Raises UsageError for an unknown source."""
         with self._transaction() as connection:
-            self._source(source_id)
+            self.source(source_id)
             connection.execute(delete(problems).where(problems.c.source_id == source_id))
             of_source = select(_d.id).where(_d.source_id == source_id)
             connection.execute(delete(problems).where(problems.c.dataset_id.in_(of_source)))
@@ -167,14 +186,14 @@ class ConfigurationWriter(StoreTransactions):
                 insert(destinations).values(uuid=uuid, name=name, kind=kind, config=compact(dict(config)))
             )
             self._mirror_configuration()
-            return self._destination(int(added.lastrowid))
+            return self.destination(int(added.lastrowid))
 
     def edit_destination(
         self, destination_id: int, *, name: str | None = None, config: Mapping[str, Any] | None = None
     ) -> DestinationRow:
         """Change a destination; None leaves a part as it is. Raises UsageError for an unknown one or a used name."""
         with self._transaction() as connection:
-            self._destination(destination_id)
+            self.destination(destination_id)
             values: dict[str, Any] = {}
             if name is not None:
                 self._refuse_used_name(destinations, name, destination_id, "destination")
@@ -184,12 +203,12 @@ class ConfigurationWriter(StoreTransactions):
             if values:
                 connection.execute(update(destinations).where(destinations.c.id == destination_id).values(values))
             self._mirror_configuration()
-            return self._destination(destination_id)
+            return self.destination(destination_id)
 
     def remove_destination(self, destination_id: int) -> None:
         """Forget a destination and the routes to it; what is archived there stays. Raises UsageError."""
         with self._transaction() as connection:
-            self._destination(destination_id)
+            self.destination(destination_id)
             leading = connection.execute(
                 select(routes.c.id, routes.c.source_id).where(routes.c.destination_id == destination_id)
             ).all()
@@ -205,7 +224,7 @@ class ConfigurationWriter(StoreTransactions):
         if len(scopes) != len(wanted):
             raise UsageError("A source has at most one route to each destination.")
         for destination_id in scopes:
-            self._destination(destination_id)
+            self.destination(destination_id)
         present = {route.destination_id: route for route in self._routes(source_id)}
         for destination_id, route in present.items():
             if destination_id not in scopes:
@@ -246,9 +265,8 @@ class ConfigurationWriter(StoreTransactions):
 
     def configuration(self) -> dict[str, Any]:
         """Sources, destinations and routes as one JSON object, by uuid: what a lost store is built anew from."""
-        with self._transaction() as connection:
-            all_sources = [source_row(row) for row in connection.execute(SELECT_SOURCES)]
-            all_destinations = [destination_row(row) for row in connection.execute(SELECT_DESTINATIONS)]
+        with self._reading():
+            all_destinations = self.destinations()
             uuids = {destination.id: destination.uuid for destination in all_destinations}
             return {
                 "format": 1,
@@ -266,7 +284,7 @@ class ConfigurationWriter(StoreTransactions):
                         "root_place": row.root_place,
                         "routes": [[uuids[route.destination_id], route.scope] for route in self._routes(row.id)],
                     }
-                    for row in all_sources
+                    for row in self.sources()
                 ],
             }
 
@@ -329,14 +347,14 @@ class ConfigurationWriter(StoreTransactions):
     def hold_source(self, source_id: int, reason: str) -> None:
         """Send nothing more of a source until :meth:`release_source`: what waits, and what comes, is held."""
         with self._transaction() as connection:
-            self._source(source_id)
+            self.source(source_id)
             connection.execute(update(sources).where(sources.c.id == source_id).values(held_reason=reason))
             self._rest_of_source(source_id, TransferState.WAITING)
 
     def release_source(self, source_id: int) -> None:
         """End :meth:`hold_source`: what is settled waits for its turn again."""
         with self._transaction() as connection:
-            self._source(source_id)
+            self.source(source_id)
             connection.execute(update(sources).where(sources.c.id == source_id).values(held_reason=""))
             self._rest_of_source(source_id, TransferState.HELD)
 

@@ -26,9 +26,13 @@ _OPEN = _new_problem.on_conflict_do_update(
         "since_ns": case((_p.is_open == 1, _p.since_ns), else_=_new_problem.excluded.since_ns),
         "is_open": 1,
         **{
+            name: func.coalesce(_new_problem.excluded[name], _p[name])
+            for name in ("source_id", "destination_id", "dataset_id", "transfer_id")
+        },
+        **{
             name: _new_problem.excluded[name]
             for name in (
-                "kind", "source_id", "destination_id", "dataset_id", "transfer_id", "title", "problem_kind", "reason",
+                "kind", "title", "problem_kind", "reason",
                 "advice", "retry_class", "due_ns", "attempts",
             )
         },
@@ -40,8 +44,13 @@ _OPEN_COUNT = select(func.count()).select_from(problems).where(_p.is_open == lit
 
 
 def transfer_key(transfer_id: int) -> str:
-    """The key of the problem of one transfer."""
+    """The key of the problem of one transfer that did not succeed."""
     return f"transfer:{transfer_id}"
+
+
+def damage_key(transfer_id: int) -> str:
+    """The key of the problem of one stored copy that is not what was put there."""
+    return f"damaged:{transfer_id}"
 
 
 class ProblemWriter(ConfigurationWriter):
@@ -101,7 +110,7 @@ class ProblemWriter(ConfigurationWriter):
 
     def open_problem_count(self) -> int:
         """How many problems are open."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return int(connection.execute(_OPEN_COUNT).scalar_one())
 
     def add_activity(self, sentence: str, *, source_id: int | None = None, dataset_id: int | None = None) -> None:
@@ -128,5 +137,5 @@ class ProblemWriter(ConfigurationWriter):
 
     def steering(self) -> Steering:
         """Until when nothing is sent or touched."""
-        with self._transaction():
+        with self._reading():
             return Steering(self._get_meta("paused_until_ns") or 0, self._get_meta("held_until_ns") or 0)

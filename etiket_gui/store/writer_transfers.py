@@ -23,7 +23,7 @@ from etiket_gui.store.resting import (
 from etiket_gui.store.rows import Claim, NotSent, Sent
 from etiket_gui.store.shaping import collected_ns, file_columns, packed_files, search_text
 from etiket_gui.store.writer_discovery import DiscoveryWriter
-from etiket_gui.store.writer_problems import transfer_key
+from etiket_gui.store.writer_problems import damage_key, transfer_key
 
 _d, _t, _p = datasets.c, transfers.c, problems.c
 
@@ -217,7 +217,7 @@ class TransferWriter(DiscoveryWriter):
             if unfinished:
                 rest(connection, facts_of_transfers(connection, unfinished))
                 self._keep_unverified(present)
-            self._close_item_problems(item.transfer_id for item in present)
+            self._close_keys([key(item.transfer_id) for item in present for key in (transfer_key, damage_key)])
             self._touch(item.dataset_id for item in present)
 
     @staticmethod
@@ -379,7 +379,7 @@ class TransferWriter(DiscoveryWriter):
 
     def next_due_ns(self) -> int | None:
         """When the next transfer is due, in ns since 1970 UTC; None when nothing is."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             value = connection.execute(_NEXT_DUE).scalar_one()
             return None if value is None else int(value)
 
@@ -415,10 +415,8 @@ class TransferWriter(DiscoveryWriter):
         ids = list(dataset_ids)
         with self._transaction() as connection:
             connection.execute(_IGNORE, {"ids": as_ids(ids), "ignored": 1})
+            self._close_item_problems(facts.id for facts in facts_of_datasets(connection, ids))
             connection.execute(_IGNORE_TRANSFERS, {"ids": as_ids(ids)})
-            connection.execute(
-                update(problems).where(_p.dataset_id.in_(asked())).values(is_open=0), {"ids": as_ids(ids)}
-            )
             self._touch(ids)
 
 

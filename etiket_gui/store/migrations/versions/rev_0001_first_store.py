@@ -209,10 +209,10 @@ STATEMENTS = (
         remote TEXT,
         version TEXT,
         level TEXT,
+        derived_version TEXT,
         archived_ns INTEGER,
         verified_at_ns INTEGER,
         proven_at_ns INTEGER,
-        derived_version TEXT,
         PRIMARY KEY (id),
         UNIQUE (dataset_id, route_id),
         FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE,
@@ -226,7 +226,7 @@ STATEMENTS = (
     CREATE INDEX ix_transfers_due ON transfers (due_ns) WHERE due_ns IS NOT NULL
     """,
     """
-    CREATE INDEX ix_transfers_proven ON transfers (proven_at_ns)
+    CREATE INDEX ix_transfers_proven ON transfers (route_id, proven_at_ns)
         WHERE state = 'archived' AND proven_at_ns IS NOT NULL
     """,
     """
@@ -234,10 +234,10 @@ STATEMENTS = (
     """,
     """
     CREATE INDEX ix_transfers_underived ON transfers (route_id)
-        WHERE state = 'archived' AND version IS NOT derived_version
+        WHERE state = 'archived' AND derived_version IS NOT version
     """,
     """
-    CREATE INDEX ix_transfers_unproven ON transfers (verified_at_ns)
+    CREATE INDEX ix_transfers_unproven ON transfers (route_id, verified_at_ns)
         WHERE state = 'archived' AND proven_at_ns IS NULL
     """,
     """

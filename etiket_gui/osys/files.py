@@ -303,9 +303,7 @@ class FileLayer:
             if error.errno in {errno.EPERM, errno.ENOSYS, errno.EMLINK, getattr(errno, "EOPNOTSUPP", errno.EPERM)}:
                 raise durability.NotSupported(error.errno, error.strerror, target_name) from error
             raise
-        # Where this account may not delete, the temporary name stays for somebody who may.
-        with suppress(PermissionError):
-            self.unlink(parent, name)
+        self.discard(parent, name)
 
     def link(self, parent: Folder, name: str, target: Folder, target_name: str) -> None:
         """A second name for a file. Raises FileExistsError."""
@@ -324,6 +322,11 @@ class FileLayer:
             with suppress(OSError):
                 os.chmod(path, stat.S_IWRITE)
         self._patiently(lambda: os.unlink(path))
+
+    def discard(self, parent: Folder, name: str) -> None:
+        """Remove a temporary file's name; where this account may not delete, it stays for somebody who may."""
+        with suppress(PermissionError):
+            self.unlink(parent, name)
 
     def remove_folder(self, parent: Folder, name: str) -> None:
         """Remove an empty folder."""

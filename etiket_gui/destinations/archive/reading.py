@@ -169,13 +169,10 @@ class ArchiveReader:
         asked = Query.of(query)
         if asked is None:
             return ()
-        found = {
-            (workspace, title): dataset
-            for workspace, title in self._pointed(asked, stop)
-            if (dataset := self._dataset(workspace, title)) is not None and asked.names(dataset)
-        }
+        candidates = dict.fromkeys(self._pointed(asked, stop))
+        found = [dataset for candidate in candidates if (dataset := self._dataset(*candidate)) and asked.names(dataset)]
         if found:
-            return tuple(found.values())
+            return tuple(found)
         matches = []
         for workspace, title in self._all_titles(stop):
             if asked.is_uuid and not asked.may_be_title(title) and foreign_uuid(workspace, title) != asked.text:

@@ -34,6 +34,8 @@ _LIVE = re.compile(r"live\.(\d+)")
 # YAML's own escapes could name is written as ASCII.
 _NOT_ASCII = re.compile("[\x7f-\uffff]")
 _MAX_DEPTH = 400
+_MAX_NESTING = 500
+_MAX_VALUES = 20_000_000
 
 #: rmellipse refuses kinds it does not know and passes over this one: neither a folder to make nor a file to fetch.
 _LINK_ITEM = "H5_Group"
@@ -334,16 +336,48 @@ def _load(data: bytes, path: str) -> object:
         raise _broken(path, "it is empty")
     try:
         return json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise _broken(path, "it is nested too deeply") from error
+    except ValueError as error:
         if data.startswith(b'{"title":'):
             raise _broken(path, f"it ends or breaks in the middle ({error})") from error
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        if not _is_harmless(yaml.parse(data, Loader=loader)):
+            raise _broken(path, "it is nested too deeply or repeats itself without end")
         return yaml.load(data, Loader=loader)  # noqa: S506 - a safe loader either way
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise _broken(path, f"it is neither JSON nor YAML ({str(error).splitlines()[0]})") from error
+
+
+def _is_harmless(events: Iterable[Any]) -> bool:
+    """Whether YAML stays shallow and small when its aliases are written out.
+
+    The loader of libyaml recurses in C: too deep a record ends the process, and a few aliases can stand for billions
+    of values.
+    """
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    total = 0
+    for event in events:
+        anchor = getattr(event, "anchor", None)
+        match type(event).__name__:
+            case "MappingStartEvent" | "SequenceStartEvent":
+                open_nodes.append((anchor, total))
+                total += 1
+            case "MappingEndEvent" | "SequenceEndEvent":
+                opened, before = open_nodes.pop()
+                if opened:
+                    sizes[opened] = total - before
+            case "AliasEvent":
+                total += sizes.get(anchor or "", 1)
+            case "ScalarEvent":
+                total += 1
+        if len(open_nodes) > _MAX_NESTING or total > _MAX_VALUES:
+            return False
+    return True
 
 
 def _facts(own: Mapping[str, Any], title: str, version: str) -> RecordFacts:

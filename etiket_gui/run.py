@@ -22,7 +22,7 @@ def sync_loop(
     """
     if cycles < 0:
         raise ValueError("cycles counts from 1; 0 is for ever")
-    place = Home.find(home)
+    place = Home.locate(None if home is None else os.fspath(home))
     listeners = () if listener is None else (listener,)
     with Engine(place, load_settings(place), listeners=listeners) as engine:
         return engine.run(cycles or None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from etiket_gui.domain.errors import EtiketError, SourceUnreadable
 from etiket_gui.domain.events import DatasetArchived, EngineIdled, Event, ProblemsChanged, SteeringChanged
-from etiket_gui.domain.states import TransferState
 from etiket_gui.engine.budget import Allowance, Budget
 from etiket_gui.engine.desk import Clock, Desk, SystemClock
 from etiket_gui.engine.destination_desk import DestinationDesk
@@ -22,6 +23,7 @@ from etiket_gui.engine.watching import WatchedFolder, Watching
 from etiket_gui.engine.workers import WorkerPool
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
+from etiket_gui.store.health import back_up
 from etiket_gui.store.reader import StoreReader
 from etiket_gui.store.writer import StoreWriter
 
@@ -229,7 +231,7 @@ class Coordinator:
                 folders += [WatchedFolder(source.row.id, path) for path in traits.folders]
             source.is_watched = traits is not None and traits.poll_interval_s is None
         excluded = [destination.address for destination in self.destinations.values() if destination.address]
-        self.watching.watch(folders, [*excluded, str(self._home.folder)])
+        self.watching.watch(folders, [*excluded, str(self._home.root)])
 
     def _paths_changed(self, source_id: int, paths: list[str]) -> None:
         source = self.sources.get(source_id)
@@ -312,6 +314,9 @@ class Coordinator:
         if self._steering != (_NOT_STEERED, _NOT_STEERED) and not self.is_held and not self.is_paused:
             self._steering = (_NOT_STEERED, _NOT_STEERED)
             self._tell_steering()
+        if self.is_backup_due:
+            self.is_backup_due = False
+            threading.Thread(target=self._back_up, name="store-backup", daemon=True).start()
         if self.is_held:
             return
         self.watching.restart_if_due()
@@ -332,6 +337,13 @@ class Coordinator:
                 destination.dispatch_views()
             if not self.allowance.is_measuring:
                 self.proving.dispatch(self.destinations)
+
+    def _back_up(self) -> None:
+        """On a thread of its own: reading a large store takes seconds, and readers never disturb the writer."""
+        try:
+            back_up(self._home, dt.datetime.now(dt.UTC))
+        except EtiketError as error:
+            log.warning("The store could not be copied: %s", error.reason)
 
     def _allowance(self) -> Allowance:
         now_s = self.desk.clock.monotonic_s()
@@ -404,5 +416,4 @@ class Coordinator:
             "is_idle": self._was_idle,
             "sending": sending,
             "looking": [source.row.name for source in self.sources.values() if source.is_looking],
-            "state_counts": {state.value: 0 for state in TransferState},
         }

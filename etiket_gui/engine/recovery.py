@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from etiket_gui.domain.errors import Stopped, WorkerLost, error_from_json
@@ -12,6 +14,7 @@ from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.transfers import Route
 from etiket_gui.engine.workers import RunningTask
 from etiket_gui.store.rows import StoredDatasetFacts
+from etiket_gui.store.writer import StoreWriter
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,8 @@ class Recovery:
             if source.finished_scans or all(route.row.id in self._done for route in its_routes):
                 source.is_blocked = False
                 continue
-            if source_id not in self._adopted and self._desk.writer.dataset_count(source_id):
+            is_known_here = not self._is_rebuilding and self._desk.writer.dataset_count(source_id)
+            if source_id not in self._adopted and is_known_here:
                 self._done.update(route.row.id for route in its_routes)
                 source.is_blocked = False
                 continue
@@ -114,3 +118,43 @@ def _facts(route: Route, row: Mapping[str, Any]) -> StoredDatasetFacts:
         place=reference.get("place", ""),
         description=description,
     )
+
+
+def restore_configuration(writer: StoreWriter, path: Path) -> int:
+    """Bring back the sources, destinations and routes that a lost store had; returns how many sources and destinations.
+
+    What the store has already stays as it is. A mirror that is missing or cannot be understood restores nothing and
+    says so in the activity list: then a person adds the sources again, and they continue what they were.
+    """
+    try:
+        mirror = json.loads(path.read_text("utf-8"))
+        wanted_destinations = [
+            (item["uuid"], item["name"], item["kind"], item["config"]) for item in mirror["destinations"]
+        ]
+        wanted_sources = [
+            (item["uuid"], item["name"], item["backend"], item["config"], item["routes"], item["is_enabled"])
+            for item in mirror["sources"]
+        ]
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s cannot be understood (%s); sources and destinations are to be added again.", path, error)
+        writer.add_activity("The list of sources and destinations was lost; please add them again.")
+        return 0
+    restored = 0
+    with writer.batch():
+        destination_ids = {row.uuid: row.id for row in writer.destinations()}
+        for uuid, name, kind, config in wanted_destinations:
+            if uuid not in destination_ids:
+                destination_ids[uuid] = writer.add_destination(uuid, name, kind, config).id
+                restored += 1
+        known = {row.uuid for row in writer.sources()}
+        for uuid, name, backend, config, its_routes, is_enabled in wanted_sources:
+            if uuid in known:
+                continue
+            routes = [(destination_ids[to], scope) for to, scope in its_routes if to in destination_ids]
+            row = writer.add_source(uuid, name, backend, config, routes)
+            if not is_enabled:
+                writer.edit_source(row.id, is_enabled=False)
+            restored += 1
+    return restored

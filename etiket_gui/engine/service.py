@@ -33,6 +33,7 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse, StoreProblem
 from etiket_gui.domain.events import EngineStarted, EngineStopped, Event
 from etiket_gui.engine.coordinator import Coordinator
 from etiket_gui.engine.desk import Clock
+from etiket_gui.engine.recovery import restore_configuration
 from etiket_gui.engine.report import RunReport, report_of
 from etiket_gui.engine.retry import LONGEST_DELAY_S
 from etiket_gui.engine.steering import Steering
@@ -109,10 +110,12 @@ class Engine:
 
     def _open(self) -> None:
         opened = open_store(self._home)
-        for sentence in opened.sentences:
-            log.warning("%s", sentence)
-            opened.writer.add_activity(sentence)
-        self._is_rebuilding = self._is_rebuilding or opened.is_rebuilding
+        if opened.sentence:
+            log.info("%s", opened.sentence)
+            opened.writer.add_activity(opened.sentence)
+        if opened.needs_rebuild:
+            self._is_rebuilding = True
+            restore_configuration(opened.writer, self._home.configuration)
         self._coordinator = Coordinator(
             self._home,
             self._settings,

@@ -183,6 +183,11 @@ class WorkerPool:
         self._send(worker, {"task": task.id, "kind": kind.value, "body": body})
         return task
 
+    def warm_up(self) -> None:
+        """Start all workers that may run, ahead of work that is expected."""
+        while len([worker for worker in self._workers if not worker.is_retiring]) < self._limit:
+            self._start_worker()
+
     def cancel(self, task: RunningTask) -> None:
         """Ask a task to stop; its answer still comes."""
         task.is_cancelled = True

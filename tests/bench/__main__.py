@@ -1,0 +1,56 @@
+"""All measurements by one command: ``python -m tests.bench [NAME…] [--rounds N] [--work DIR] [--json FILE]``.
+
+Prints a table for people and writes every value as JSON. Names: reconcile, small, large, latency, commands, scale,
+idle (ten minutes). Run it on a quiet machine with 10 GB of free disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import archive_large, archive_small, commands, idle, latency, measuring, reconcile, scale
+
+MEASUREMENTS = {
+    "reconcile": reconcile.measure,
+    "small": archive_small.measure,
+    "large": archive_large.measure,
+    "latency": latency.measure,
+    "commands": commands.measure,
+    "scale": scale.measure,
+    "idle": idle.measure,
+}
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
+    work = Path(tempfile.mkdtemp(prefix="etiket-bench-", dir=asked.work))
+    results = []
+    try:
+        for name in asked.names or MEASUREMENTS:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            folder = work / name
+            folder.mkdir()
+            result = MEASUREMENTS[name](folder, asked.rounds).to_json()
+            results.append(result)
+            print(measuring.table([result]), flush=True)
+        measuring.write_json(asked.json, results)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -200,7 +200,7 @@ class StoreReader:
         if found is None:
             raise UsageError(
                 f"No dataset is known as {query!r}.",
-                advice=f"Give its uuid (or {SHORTEST_PREFIX} characters of it), its identifier in the source, or its name.",
+                advice=f"Give its uuid (or {SHORTEST_PREFIX} characters of it), its identifier or its name.",
             )
         return found
 

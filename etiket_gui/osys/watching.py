@@ -60,6 +60,20 @@ class _Root:
     told: str = ""
 
 
+class _RootHandler:
+    """Takes the events of one root from the observer, on the observer's thread."""
+
+    def __init__(self, root: _Root, note: Callable[..., None]) -> None:
+        self._root = root
+        self._note = note
+
+    def dispatch(self, event: Any) -> None:
+        is_final = event.event_type != "modified"
+        for path in (event.src_path, event.dest_path):
+            if path:
+                self._note(self._root, os.fsdecode(path), is_final=is_final)
+
+
 class WatchServer:
     """Watches folders until :meth:`stop`; all calls come back on one thread of its own.
 
@@ -106,14 +120,15 @@ class WatchServer:
 
         Returns when the folders are watched, or reported as limited or lost.
         """
+        excluded = {form for path in exclude for form in (os.path.abspath(path), os.path.realpath(path))}
         with self._setup:
+            self._excluded = tuple(sorted(os.path.normcase(path) for path in excluded))
             wanted = {(os.path.abspath(path), is_recursive) for path, is_recursive in folders}
             for root in [root for root in self._roots if (root.path, root.is_recursive) not in wanted]:
                 self._unschedule(root)
                 self._roots.remove(root)
             known = {(root.path, root.is_recursive) for root in self._roots}
             self._roots.extend(_Root(path, os.path.realpath(path), deep) for path, deep in sorted(wanted - known))
-            self._excluded = _excluded_prefixes(self._roots, exclude)
             self._look_after()
         if self._thread is None and not self._is_stopping:
             self._thread = threading.Thread(target=self._run, name="watch batches", daemon=True)
@@ -130,16 +145,12 @@ class WatchServer:
             self._roots.clear()
             self._drop_observer()
 
-    def dispatch(self, event: Any) -> None:
-        """Take one event of the observer: called on the observer's thread."""
-        is_final = event.event_type != "modified"
-        for path in (event.src_path, event.dest_path):
-            if path:
-                self._note(os.fsdecode(path), is_final=is_final)
-
-    def _note(self, path: str, *, is_final: bool) -> None:
+    def _note(self, root: _Root, path: str, *, is_final: bool) -> None:
+        """One path of an event, in the form of ``root.real``; on the observer's thread."""
         if self._excluded and guards.is_on("own-writes-excluded") and self._is_excluded(path):
             return
+        if root.real != root.path and _is_below(path, root.real):
+            path = root.path + path[len(root.real) :]
         with self._condition:
             before = self._paths.due_s
             self._paths.add(path, is_final=is_final)
@@ -261,8 +272,10 @@ class WatchServer:
             status = os.stat(root.path)
             if self._is_limit_reached(root.path):
                 raise OSError(errno.ENOSPC, "inotify watch limit reached")
+            # The system does not watch through a link, so the folder it leads to is watched, now and after a change.
+            root.real = os.path.realpath(root.path)
             root.watch = self._observer.schedule(
-                self, root.path, recursive=root.is_recursive, event_filter=_event_filter()
+                _RootHandler(root, self._note), root.real, recursive=root.is_recursive, event_filter=_event_filter()
             )
             if self._is_limit_reached(root.path):
                 # Some of its folders got no watch, and no watcher says which: scanning alone is better than half.
@@ -321,16 +334,6 @@ class WatchServer:
             self._observer.unschedule(watch)
         except (OSError, KeyError, RuntimeError) as error:
             logger.debug("The watch of %s was gone already: %s", root.path, error)
-
-
-def _excluded_prefixes(roots: Sequence[_Root], exclude: Iterable[str]) -> tuple[str, ...]:
-    """The excluded folders in every form in which an event may name them: events keep the form of their root."""
-    prefixes = set()
-    for path in exclude:
-        real = os.path.realpath(path)
-        prefixes |= {os.path.abspath(path), real}
-        prefixes |= {root.path + real[len(root.real) :] for root in roots if _is_below(real, root.real)}
-    return tuple(sorted(os.path.normcase(prefix) for prefix in prefixes))
 
 
 def _is_below(path: str, folder: str) -> bool:

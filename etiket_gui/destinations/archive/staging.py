@@ -114,7 +114,9 @@ class Stager:
         for file in outgoing.files:
             check()
             entry = file.entry
-            check_relative(entry.name)
+            if not item.is_first:
+                # The record of a first version is built right after this and checks the names itself.
+                check_relative(entry.name)
             if entry.kind is not EntryKind.FILE:
                 entries.append(entry)
                 continue
@@ -149,8 +151,8 @@ class Stager:
 
     def write_blob(self, item: StagedDataset, sha256: str, data: bytes, file: SourceFile) -> None:
         """Write small content under its final blob name in the item's temporary folder."""
-        name = self._blob_name(item, sha256)
-        with archive_errors(self._session.layout.root):
+        try:
+            name = self._blob_name(item, sha256)
             fd = self._files.create(self._session.staging, name)
             try:
                 self._files.write(fd, data)
@@ -162,6 +164,8 @@ class Stager:
             else:
                 self._files.close_file(fd)
                 fd = -1
+        except OSError as error:
+            raise archive_error(error, self._session.layout.root) from error
         item.blobs[sha256] = StagedBlob(sha256, len(data), file, fd)
         self._session.unsynced_files.append((self._session.staging, name))
 
@@ -169,10 +173,9 @@ class Stager:
         place, folders = item.place, item.folders
         above = f"{place}/blobs/{sha256[:2]}"
         if above not in folders:
-            with archive_errors(self._session.layout.root):
-                if not folders:
-                    self._make(item, f"{place}/blobs")
-                self._make(item, above)
+            if not folders:
+                self._make(item, f"{place}/blobs")
+            self._make(item, above)
         return f"{above}/{sha256}"
 
     def _make(self, item: StagedDataset, name: str) -> None:
@@ -201,8 +204,8 @@ class Stager:
         for sha256, blob in item.blobs.items():
             if blob.large is None:
                 continue
-            name = self._blob_name(item, sha256)
             with archive_errors(self._session.layout.root):
+                name = self._blob_name(item, sha256)
                 self._copier.place_at(blob.large, self._session.staging, name)
             blob.large = None
             item.has_large = True

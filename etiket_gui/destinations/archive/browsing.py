@@ -266,7 +266,7 @@ class _Derivation:
         page, sums = _own_name(PAGE, taken), _own_name(SUMS, taken)
         before = _Before.of(self, folder, mark) if mark is not None else None
         if before is not None:
-            before.remove_what_went({(*folder, *parts) for parts, _ in plan}, {page, sums})
+            before.remove_what_went({(*folder, *parts): entry for parts, entry in plan}, {page, sums})
         names = FittedNames(self.tree, may_exist=before is not None, below=folder)
         listed: list[ListedFile] = []
         sums_lines: list[tuple[bytes, str]] = []
@@ -443,10 +443,10 @@ class _Before:
                 hasher.update(chunk)
         return hasher.hexdigest() == sha256
 
-    def remove_what_went(self, wanted: set[Parts], own_names: set[str]) -> None:
+    def remove_what_went(self, wanted: dict[Parts, FileEntry], own_names: set[str]) -> None:
         """Take away what the earlier version showed and this one does not have; foreign files stay."""
         tree = self.work.tree
-        gone = {where for where in self.sums if where not in wanted}
+        gone = {where for where in self.sums if where not in wanted or wanted[where].kind is not EntryKind.FILE}
         for where in gone:
             found = tree.stat(where)
             if found is not None and self.is_ours(where, found):
@@ -454,7 +454,8 @@ class _Before:
         above = set(gone)
         for entry in self._earlier_entries():
             where = (*self.folder, *checked_parts(entry.name))
-            if where in wanted or entry.kind is EntryKind.FILE:
+            now = wanted.get(where)
+            if entry.kind is EntryKind.FILE or (now is not None and now.digest_item() == entry.digest_item()):
                 continue
             above.add(where)
             if entry.kind is EntryKind.LINK and tree.readlink(where) == from_portable(entry.link_target or ""):
@@ -471,9 +472,10 @@ class _Before:
             return ()
         return self.work.owner.entries(self.work.remote, self.mark.version)
 
-    def _remove_empty_folders(self, gone: set[Parts], wanted: set[Parts]) -> None:
+    def _remove_empty_folders(self, gone: set[Parts], wanted: dict[Parts, FileEntry]) -> None:
         depth = len(self.folder)
-        needed = {where[:end] for where in wanted for end in range(depth, len(where) + 1)}
+        needed = {where[:end] for where in wanted for end in range(depth, len(where))}
+        needed |= {where for where, entry in wanted.items() if entry.kind is EntryKind.FOLDER}
         folders = {where[:end] for where in gone for end in range(depth + 1, len(where))}
         for where in sorted(folders - needed, key=len, reverse=True):
             found = self.work.tree.stat(where)

@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.states import WORST_FIRST, EntryKind, TransferState
 from etiket_gui.store.failures import busy_timeout_ms, known_failures
+
+if TYPE_CHECKING:
+    from etiket_gui.domain.content import FileEntry
 
 _GONE = "gone"
 _UNSAFE = (TransferState.FAILED, TransferState.HELD, TransferState.WAITING, TransferState.SENDING)
@@ -201,6 +203,8 @@ class KnownDatasetsReader:
 
     def manifest(self, identifier: str) -> tuple[FileEntry, ...]:
         """The entries last read of one dataset, by name; empty when there are none."""
+        from etiket_gui.domain.content import FileEntry
+
         with known_failures(self._path):
             rows = self._connected().execute(
                 "SELECT f.name, kind, f.size_bytes, mtime_ns, ctime_ns, inode, is_executable, sha256, link_target"

@@ -213,7 +213,7 @@ def _value(kind: Any, text: str, *, field_name: str, key: str) -> Any:
     if kind is Any:
         return _guessed(text)
     if kind is str and _PLACE_NAME.search(field_name):
-        return _absolute(text, key)
+        return to_portable(_absolute(text, key))
     return text
 
 
@@ -262,7 +262,7 @@ def _number(text: str, kind: Any, *, field_name: str, key: str) -> int | float |
 def _absolute(text: str, key: str) -> str:
     if not text:
         raise UsageError(f"{key} is empty; it needs a path.")
-    return to_portable(os.path.abspath(os.path.expanduser(text)))
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def _guessed(text: str) -> Any:

@@ -212,7 +212,7 @@ class BackendContract:
         assert 0 < item.newest_change_ns <= time.time_ns()
         assert -(2**63) <= item.fingerprint < 2**63
         content = bench.backend().read(item.identifier, StopToken())
-        sent = [file.entry for file in content.files if not file.is_derived and file.entry.kind is not EntryKind.FOLDER]
+        sent = [file.entry for file in content.files if not file.is_derived and file.entry.kind is EntryKind.FILE]
         assert item.file_count == len(sent)
         assert item.size_bytes == sum(entry.size_bytes for entry in sent)
         assert summary.root_place

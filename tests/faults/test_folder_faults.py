@@ -394,6 +394,11 @@ def test_link_loops_end_and_links_are_no_dataset_folders(source: FolderSource) -
     assert source.summary.stray_files == 1
     with pytest.raises(SourceGone):
         source.backend.read("again", StopToken())
+    # A link alone makes a dataset too.
+    (source.root / "link only").mkdir()
+    (source.root / "link only" / "x").symlink_to("nowhere")
+    assert source.look()["link only"].file_count == 0
+    assert source.names("link only") == ["x"]
 
 
 @POSIX_ONLY

@@ -105,7 +105,7 @@ class FolderBackend(FileBackend):
             raise self._failure(why, part) from why
         if look.problem is not None:
             raise look.problem
-        if not look.survey.file_count:
+        if look.survey.is_empty:
             raise SourceGone(f"{path} holds no file any more.", path=path)
         return Content(
             description=_description(identifier, path, look.description, look.survey),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from etiket_gui.backends.api import DiscoveryRequest, IndexedKnownDatasets, KnownDatasets
 from etiket_gui.backends.folder.dataset import look_at
+from etiket_gui.backends.folder.description import FILE_NAME
 from etiket_gui.backends.folder.levels import (
     MARKED,
     ROOT_IDENTIFIER,
@@ -181,7 +182,7 @@ class FolderScan:
         for name, count in survey.skipped.items():
             tally.skip(name, count)
         tally.unreadable.extend(unreadable(identifier, part, why) for part, why in survey.unreadable)
-        if not survey.file_count and not survey.unreadable:
+        if survey.is_empty and not survey.unreadable:
             return False
         self._seen_count += 1
         if survey.fingerprint == before and not is_asked:
@@ -202,7 +203,10 @@ class FolderScan:
         return True
 
     def _is_unchanged(self, identifier: str, survey: Survey) -> bool:
-        if survey.unreadable:
+        is_description_sent = any(item.name == FILE_NAME for item in survey.entries)
+        is_description_left_out = self._surveyor.rules.matches(FILE_NAME) or survey.described_by is not None
+        if survey.unreadable or (is_description_left_out and not is_description_sent):
+            # What the manifest does not hold cannot be compared with it.
             return False
         before = self._known.manifest(identifier)
         return is_same_manifest(before, [self._surveyor.file_entry(item) for item in survey.entries])

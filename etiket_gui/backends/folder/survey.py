@@ -65,16 +65,17 @@ class Surveyed:
 class Survey:
     """Everything one look at a dataset folder found.
 
-    ``entries`` are what would be sent, sorted by name. ``newest_ns`` is the newest modification or change time of
-    them and the newest modification time of the folders. ``unreadable`` are (path, error) pairs, ``skipped`` counts
-    special files by kind.
-    ``described_by`` is the description file, also where a rule leaves it out.
+    ``entries`` are what would be sent, sorted by name; ``is_empty`` when no file and no link is among them, and
+    ``file_count`` and ``size_bytes`` count the files alone. ``newest_ns`` is the newest modification or change time of
+    the entries and the newest modification time of the folders. ``unreadable`` are (path, error) pairs, ``skipped``
+    counts special files by kind. ``described_by`` is the description file, also where a rule leaves it out.
     """
 
     fingerprint: int
     entries: list[Surveyed] = field(default_factory=list)
     size_bytes: int = 0
     file_count: int = 0
+    is_empty: bool = True
     newest_ns: int = 0
     unreadable: list[tuple[str, OSError]] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
@@ -239,8 +240,9 @@ class _SurveyWalk:
             return None
         survey.entries.append(Surveyed(name, entry.path, kind, status, target))
         survey.newest_ns = max(survey.newest_ns, status.st_mtime_ns, status.st_ctime_ns)
-        survey.file_count += 1
+        survey.is_empty = False
         if kind is EntryKind.FILE:
+            survey.file_count += 1
             survey.size_bytes += status.st_size
         return None
 

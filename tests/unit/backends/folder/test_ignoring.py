@@ -11,7 +11,8 @@ from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE, IgnoreRules, che
     "name",
     [
         ".git/config", "src/__pycache__/a.pyc", ".ipynb_checkpoints/x.ipynb", ".DS_Store", "sub/Thumbs.db",
-        "desktop.ini", "~$report.docx", ".~lock.notes.odt#", "data.csv.part", "sub/film.crdownload", ".nfs0001", "run.db-shm",
+        "desktop.ini", "~$report.docx", ".~lock.notes.odt#", "data.csv.part", "sub/film.crdownload", ".nfs0001",
+        "run.db-shm",
     ],
 )  # fmt: skip
 def test_defaults_leave_out_what_programs_drop_beside_data(name: str) -> None:

@@ -186,7 +186,8 @@ def test_description_is_honoured_at_every_level(tmp_path: Path) -> None:
     source = make(tmp_path, 1, "a/1.csv", "a/2.tmp", "a/p.png")
     source.write(
         f"a/{MARK}",
-        "version: 0.1\ndataset_name: Cold\ncollected: 2026-01-02 03:04:05\ndescription: text\nattributes: {b: 1, a: x}\n"
+        "version: 0.1\ndataset_name: Cold\ncollected: 2026-01-02 03:04:05\ndescription: text\n"
+        "attributes: {b: 1, a: x}\n"
         "tags: [t]\nskip: ['*.tmp']\nthumbnails: [p.png, missing.png]\n"
         "converters: {csv_to_hdf5_converter: {module: os, class: system}}\n",
     )

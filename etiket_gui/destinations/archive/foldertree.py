@@ -277,7 +277,8 @@ class FittedNames:
                 make(own)
                 return own
             except OSError as error:
-                if error.errno not in CANNOT_HOLD or quoted_name(parts[-1]) == parts[-1]:
+                is_quotable = error.errno in CANNOT_HOLD and quoted_name(parts[-1]) != parts[-1]
+                if not is_quotable or not guards.is_on("quote-names"):
                     raise
         quoted = (*above, quoted_name(parts[-1]))
         make(quoted)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from etiket_gui.destinations.api import FileVerification
 from etiket_gui.destinations.archive.layout import BLOBS
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import FileLayer, Folder
@@ -87,8 +88,8 @@ def _check_blob(
             done_bytes += length
         # A verification of a whole archive must not push everything else out of the machine's memory.
         drop_from_cache(descriptor)
-        problem = "" if hasher.hexdigest() == sha256 else "differs: its content was changed"
-        return problem, done_bytes, was_cached
+        is_equal = hasher.hexdigest() == sha256 or not guards.is_on("hash-on-verify")
+        return "" if is_equal else "differs: its content was changed", done_bytes, was_cached
     except OSError as error:
         return _told(error), 0, False
     finally:

@@ -114,19 +114,26 @@ datasets = Table(
     _number("newest_change_ns"),
     _number("looked_at_ns"),
     _number("found_ns"),
-    _text("attributes", default="{}"),
-    _text("keywords", default="[]"),
-    _text("description", default=None),
-    _text("search_text"),
+    _number("is_described"),
     UniqueConstraint("source_id", "identifier"),
     Index("ix_datasets_place", "source_id", "place"),
     Index("ix_datasets_name", "name"),
     Index("ix_datasets_newest", "newest_change_ns"),
 )
+Index("ix_datasets_unfinished", datasets.c.newest_change_ns, sqlite_where=text("shown <> 'archived'"))
 Index(
     "ix_datasets_unsettled",
     datasets.c.source_id,
     sqlite_where=text("settled_fingerprint IS NOT fingerprint AND is_gone = 0"),
+)
+
+#: Apart from the datasets, so that going through all of those reads little.
+descriptions = Table(
+    "descriptions",
+    metadata,
+    Column("dataset_id", Integer, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    _text("content", default="{}"),
+    _text("search_text"),
 )
 
 files = Table(

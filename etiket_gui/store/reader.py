@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, text
 
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.errors import UsageError
@@ -20,6 +20,7 @@ from etiket_gui.store.models import (
     activity,
     counts,
     datasets,
+    descriptions,
     files,
     meta,
     problems,
@@ -151,8 +152,11 @@ class StoreReader:
             )
         if state is not None:
             statement = statement.where(datasets.c.shown == state.value)
+            if state is not TransferState.ARCHIVED:
+                # Said as the index says it, so that a few unfinished among many archived ones are found at once.
+                statement = statement.where(text("shown <> 'archived'"))
         for word in (search or "").casefold().split():
-            statement = statement.where(datasets.c.search_text.contains(word, autoescape=True))
+            statement = statement.where(descriptions.c.search_text.contains(word, autoescape=True))
         with self._session() as connection:
             return [dataset_row(row) for row in connection.execute(statement)]
 

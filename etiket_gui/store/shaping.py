@@ -24,6 +24,7 @@ from etiket_gui.store.models import (
     GONE,
     activity,
     datasets,
+    descriptions,
     destinations,
     files,
     problems,
@@ -54,9 +55,10 @@ SELECT_TRANSFERS = select(transfers, routes.c.destination_id, routes.c.scope).jo
     routes, routes.c.id == transfers.c.route_id
 )
 SELECT_DATASETS = select(
-    *(column for column in datasets.c if column.name not in {"search_text", "description", "manifest_fingerprint"}),
+    datasets,
     case((datasets.c.shown == GONE, WORST), else_=datasets.c.shown).label("state"),
-)
+    descriptions.c.content,
+).outerjoin(descriptions, descriptions.c.dataset_id == datasets.c.id)
 #: The condition is written as the index has it, or it would not be used.
 SELECT_UNSETTLED = SELECT_DATASETS.where(
     datasets.c.source_id == bindparam("source"), text("settled_fingerprint IS NOT fingerprint AND is_gone = 0")
@@ -108,6 +110,7 @@ def route_row(row: Any) -> RouteRow:
 
 def dataset_row(row: Any) -> DatasetRow:
     """The frozen value of a row of :data:`SELECT_DATASETS`; a gone dataset's state is the worst of its transfers."""
+    described = json.loads(row.content or "{}")
     return DatasetRow(
         id=row.id,
         uuid=row.uuid,
@@ -128,8 +131,8 @@ def dataset_row(row: Any) -> DatasetRow:
         newest_change_ns=row.newest_change_ns,
         looked_at_ns=row.looked_at_ns,
         found_ns=row.found_ns,
-        attributes=json.loads(row.attributes),
-        keywords=tuple(json.loads(row.keywords)),
+        attributes=described.get("attributes") or {},
+        keywords=tuple(described.get("keywords") or ()),
         state=TransferState(row.state),
     )
 

@@ -13,7 +13,7 @@ from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.identity import dataset_uuid
 from etiket_gui.domain.states import Realm, TransferState
 from etiket_gui.store.connection import as_ids, asked, compact
-from etiket_gui.store.models import datasets, problems, receipts, transfers
+from etiket_gui.store.models import datasets, descriptions, problems, receipts, transfers
 from etiket_gui.store.resting import STILL_WRITTEN, facts_of_datasets, rest
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow, StoredDatasetFacts
 from etiket_gui.store.shaping import (
@@ -42,7 +42,8 @@ _TAKEN_UUIDS = select(_d.uuid).where(_d.uuid.in_(asked("uuids")))
 _LAST_ID = select(func.coalesce(func.max(_d.id), 0))
 _NEW_DATASET = insert(datasets)
 _NEW_TRANSFER = insert(transfers)
-_is_described = _d.description.is_not(None)
+_NEW_DESCRIPTION = insert(descriptions)
+_is_described = _d.is_described == 1
 _SEEN_AGAIN = (
     update(datasets)
     .where(_d.id == bindparam("which"))
@@ -153,10 +154,19 @@ class DiscoveryWriter(ProblemWriter):
                     "newest_change_ns": clamped(item.newest_change_ns),
                     "looked_at_ns": item.looked_at_ns,
                     "found_ns": now_ns,
-                    "search_text": f"{item.name}\n{item.identifier}".casefold(),
                 }
             )
         connection.execute(_NEW_DATASET, rows)
+        connection.execute(
+            _NEW_DESCRIPTION,
+            [
+                {
+                    "dataset_id": row["id"],
+                    "search_text": search_text({"name": row["name"], "identifier": row["identifier"]}),
+                }
+                for row in rows
+            ],
+        )
         self._make_transfers(source.id, rows)
         self._touch(row["id"] for row in rows)
         return made
@@ -391,6 +401,10 @@ class DiscoveryWriter(ProblemWriter):
                 next_id += 1
             if new:
                 connection.execute(_NEW_DATASET, list(new.values()))
+                connection.execute(
+                    _NEW_DESCRIPTION,
+                    [_adopted_description(ids[item.uuid], item) for item in stored if item.uuid in new],
+                )
             for source_id, rows in by_source.items():
                 self._make_transfers(source_id, rows)
             for item in stored:
@@ -432,8 +446,14 @@ class DiscoveryWriter(ProblemWriter):
             "file_count": item.file_count,
             "found_ns": self.now_ns(),
             "newest_change_ns": 0,
-            "attributes": compact(description.get("attributes") or {}),
-            "keywords": compact(description.get("keywords") or []),
-            "description": None if item.description is None else compact(dict(item.description)),
-            "search_text": search_text(description),
+            "is_described": int(item.description is not None),
         }
+
+
+def _adopted_description(dataset_id: int, item: StoredDatasetFacts) -> dict[str, Any]:
+    description = item.description or {"name": item.name, "identifier": item.identifier}
+    return {
+        "dataset_id": dataset_id,
+        "content": compact(dict(item.description or {})),
+        "search_text": search_text(description),
+    }

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from etiket_gui.domain import guards
 from etiket_gui.domain.states import RunState, TransferState, VerificationLevel
 from etiket_gui.store.connection import as_ids, asked, compact
-from etiket_gui.store.models import datasets, destinations, files, problems, receipts, routes, transfers
+from etiket_gui.store.models import datasets, descriptions, destinations, files, problems, receipts, routes, transfers
 from etiket_gui.store.resting import (
     FACTS,
     NOT_VERIFIED,
@@ -94,12 +94,14 @@ _DESCRIBE = (
     .values(
         name=bindparam("new_name"),
         collected_ns=bindparam("new_collected_ns"),
-        attributes=bindparam("new_attributes"),
-        keywords=bindparam("new_keywords"),
-        description=bindparam("new_description"),
-        search_text=bindparam("new_search_text"),
+        is_described=1,
         manifest_fingerprint=bindparam("new_manifest_fingerprint"),
     )
+)
+_DESCRIPTION = (
+    update(descriptions)
+    .where(descriptions.c.dataset_id == bindparam("which"))
+    .values(content=bindparam("new_content"), search_text=bindparam("new_search_text"))
 )
 _FORGET_FILES = files.delete().where(files.c.dataset_id.in_(asked()))
 _REMEMBER_FILES = insert(files)
@@ -212,7 +214,9 @@ class TransferWriter(DiscoveryWriter):
             self._record_receipts(present, facts)
             connection.execute(_RECORD, [self._recorded(item, facts[item.transfer_id]) for item in present])
             self._replace_manifests(present, facts)
-            connection.execute(_DESCRIBE, list({item.dataset_id: _described(item) for item in present}.values()))
+            described = list({item.dataset_id: _described(item) for item in present}.values())
+            connection.execute(_DESCRIBE, described)
+            connection.execute(_DESCRIPTION, described)
             unfinished = [item.transfer_id for item in present if not self._is_final(item, facts[item.transfer_id])]
             if unfinished:
                 rest(connection, facts_of_transfers(connection, unfinished))
@@ -448,9 +452,7 @@ def _described(item: Sent) -> dict[str, Any]:
         "which": item.dataset_id,
         "new_name": str(description.get("name") or ""),
         "new_collected_ns": collected_ns(description.get("collected")),
-        "new_attributes": compact(description.get("attributes") or {}),
-        "new_keywords": compact(description.get("keywords") or []),
-        "new_description": compact(dict(description)),
+        "new_content": compact(dict(description)),
         "new_search_text": search_text(description),
         "new_manifest_fingerprint": item.fingerprint,
     }

@@ -132,10 +132,7 @@ STATEMENTS = (
         newest_change_ns INTEGER DEFAULT 0 NOT NULL,
         looked_at_ns INTEGER DEFAULT 0 NOT NULL,
         found_ns INTEGER DEFAULT 0 NOT NULL,
-        attributes TEXT DEFAULT '{}' NOT NULL,
-        keywords TEXT DEFAULT '[]' NOT NULL,
-        description TEXT,
-        search_text TEXT DEFAULT '' NOT NULL,
+        is_described INTEGER DEFAULT 0 NOT NULL,
         PRIMARY KEY (id),
         UNIQUE (source_id, identifier),
         UNIQUE (uuid),
@@ -150,6 +147,9 @@ STATEMENTS = (
     """,
     """
     CREATE INDEX ix_datasets_place ON datasets (source_id, place)
+    """,
+    """
+    CREATE INDEX ix_datasets_unfinished ON datasets (newest_change_ns) WHERE shown <> 'archived'
     """,
     """
     CREATE INDEX ix_datasets_unsettled ON datasets (source_id)
@@ -169,6 +169,15 @@ STATEMENTS = (
     """,
     """
     CREATE INDEX ix_routes_destination ON routes (destination_id)
+    """,
+    """
+    CREATE TABLE descriptions (
+        dataset_id INTEGER NOT NULL,
+        content TEXT DEFAULT '{}' NOT NULL,
+        search_text TEXT DEFAULT '' NOT NULL,
+        PRIMARY KEY (dataset_id),
+        FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE
+    )
     """,
     """
     CREATE TABLE files (

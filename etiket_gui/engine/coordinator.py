@@ -124,7 +124,7 @@ class Coordinator:
                 del self.sources[source_id]
         for source_id, row in rows.items():
             if source_id not in self.sources:
-                self.sources[source_id] = SourceDesk(self.desk, row, self._source_changed)
+                self.sources[source_id] = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)
         self._load_destinations()
         self._load_routes()
         self._watch()
@@ -383,6 +383,12 @@ class Coordinator:
             and not any(source.has_work for source in self.sources.values())
             and not any(destination.has_work for destination in self.destinations.values())
             and not self.transfers.has_work()
+        )
+
+    def waits_for_a_destination(self, source: SourceDesk) -> bool:
+        """Whether a source is not looked through because what a destination knows of it cannot be read back now."""
+        return source.is_blocked and any(
+            route.source is source and route.destination.circuit.failures for route in self.transfers.routes.values()
         )
 
     @property

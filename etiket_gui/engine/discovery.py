@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from etiket_gui.domain import guards
@@ -47,6 +47,7 @@ class Discovery:
         self.mass_change = MassChangeWatch()
         self.is_asking = False
         self.look_again: dict[str, float] = {}
+        self.on_waiting: Callable[[], None] = lambda: None
         self._renames: list[Rename] = []
 
     def take(self, found: Sequence[Found], result: LookResult, *, was_announced: bool) -> None:
@@ -106,7 +107,8 @@ class Discovery:
                 unsettled.append((outcome.dataset_id, STILL_WRITTEN))
                 self.look_again[item.identifier] = now_s + judgement.look_again_in_s
         if settled:
-            self._desk.writer.mark_settled(settled)
+            if self._desk.writer.mark_settled(settled):
+                self.on_waiting()
             result.settled_count += len(settled)
         if unsettled:
             self._desk.writer.mark_unsettled(unsettled)

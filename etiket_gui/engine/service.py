@@ -219,7 +219,9 @@ class Engine:
             if coordinator.is_held or coordinator.is_paused:
                 return
             if coordinator.is_drained and all(
-                source.circuit.failures or source.finished_scans > before.get(source_id, 0)
+                source.circuit.failures
+                or source.finished_scans > before.get(source_id, 0)
+                or coordinator.waits_for_a_destination(source)
                 for source_id, source in coordinator.sources.items()
             ):
                 now_s = time.monotonic()

@@ -35,12 +35,19 @@ _IDENTIFIERS_PER_LOOK = 500
 _MANY_PATHS = 2000
 _SHOWN_UNREADABLE = 20
 _SAME_FOLDER_SHARE = 0.5
+_LOOK_SOON_S = 2.0
 
 
 class SourceDesk:
     """Looks at one source: everything now and then, dirty paths at once, unsettled datasets when they are due."""
 
-    def __init__(self, desk: Desk, row: SourceRow, on_change: Callable[[SourceDesk], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        row: SourceRow,
+        on_change: Callable[[SourceDesk], None],
+        on_waiting: Callable[[int], None],
+    ) -> None:
         self._desk = desk
         self.row = row
         self.spec = SourceSpec(row.id, row.uuid, row.name, row.backend, row.config)
@@ -59,6 +66,7 @@ class SourceDesk:
         self._result = LookResult()
         self._unreadable_keys: set[str] = set()
         self._on_change = on_change
+        self._on_waiting = on_waiting
 
     @property
     def discovery(self) -> Discovery | None:
@@ -89,7 +97,7 @@ class SourceDesk:
     @property
     def has_work(self) -> bool:
         """Whether a look is under way or due now, settling datasets not counted."""
-        if self.circuit.failures:
+        if self.circuit.failures or self.is_blocked:
             return self._task is not None
         return self._task is not None or self.is_scan_due or bool(self._dirty_paths or self._look_now)
 
@@ -104,6 +112,13 @@ class SourceDesk:
     def look_at(self, identifiers: Iterable[str]) -> None:
         """Look at these datasets as soon as possible."""
         self._look_now.update(identifiers)
+
+    def look_soon(self, identifier: str) -> None:
+        """Look at a dataset that changed under the reader; not at once, for it is being written."""
+        if self._discovery is None or self.traits is None:
+            return
+        due_s = self._desk.clock.monotonic_s() + min(self.traits.settle_time_s, _LOOK_SOON_S)
+        self._discovery.look_again.setdefault(identifier, due_s)
 
     def request_scan(self) -> None:
         """Look through everything as soon as possible, also a source that was away."""
@@ -204,6 +219,7 @@ class SourceDesk:
         book = SettleBook(traits.settle_time_s, is_share=traits.poll_interval_s is not None)
         self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
         self._discovery.is_asking = self.row.state is SourceState.ASKING
+        self._discovery.on_waiting = lambda: self._on_waiting(self.row.id)
         self._look_now.update(self._desk.writer.unsettled_identifiers(self.row.id))
 
     def _take_found(self, task: RunningTask, found: list[Found]) -> None:

@@ -95,9 +95,10 @@ class Transfers:
 
     def dispatch(self, allowance: Allowance) -> None:
         """Claim and start as much as may run now. Called outside of any store transaction."""
-        while self._desk.pool.can_take(TaskKind.TRANSFER):
+        while self._desk.pool.can_take(TaskKind.TRANSFER) or self._desk.pool.can_queue_move():
             running_large = any(task.context.is_large for task in self._desk.pool.running(TaskKind.TRANSFER))
             may_large = allowance.large_files and (not running_large or allowance.workers == 1)
+            may_large = may_large and self._desk.pool.can_take(TaskKind.TRANSFER)
             if not (self._start_next(large=False) or (may_large and self._start_next(large=True))):
                 return
 
@@ -141,7 +142,8 @@ class Transfers:
             "destination": route.destination.spec.to_json(),
             "items": [_item(route, claim).to_json() for claim in claims],
         }
-        return self._desk.pool.start_task(TaskKind.TRANSFER, body, self._take_message, batch) is not None
+        task = self._desk.pool.start_task(TaskKind.TRANSFER, body, self._take_message, batch, may_queue=not large)
+        return task is not None
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         batch: Batch = task.context
@@ -226,7 +228,7 @@ class Transfers:
     def _fail(self, batch: Batch, claim: Claim, error: EtiketError) -> None:
         verdict = retry.judge(error, claim.attempts, self._desk.clock.now_ns(), self._desk.rng)
         if isinstance(error, SourceChanged | SourceGone):
-            batch.route.source.look_at([claim.identifier])
+            batch.route.source.look_soon(claim.identifier)
         not_sent = NotSent(
             claim.transfer_id, claim.dataset_id, error, verdict.state, verdict.due_ns, verdict.counts_as_attempt
         )
@@ -263,6 +265,7 @@ class Transfers:
         if sent:
             fail_here("before_receipt")
             self._desk.writer.record_sent([item for _, _, item in sent])
+            self._desk.writer.close_problems([f"damaged:{item.transfer_id}" for _, _, item in sent])
             fail_here("after_receipt")
         if not_sent:
             self._desk.writer.record_not_sent([item for _, _, item in not_sent])

@@ -57,7 +57,7 @@ class Worker:
     number: int
     process: subprocess.Popen[bytes]
     writer: MessageWriter
-    busy: dict[str, RunningTask | None] = field(default_factory=lambda: {"look": None, "move": None})
+    busy: dict[str, list[RunningTask]] = field(default_factory=lambda: {"look": [], "move": []})
     datasets_done: int = 0
     resident_bytes: int = 0
     idle_since_s: float = 0.0
@@ -66,7 +66,7 @@ class Worker:
     @property
     def is_idle(self) -> bool:
         """Whether neither lane has a task."""
-        return all(task is None for task in self.busy.values())
+        return not any(self.busy.values())
 
 
 def worker_command(*arguments: str) -> list[str]:
@@ -148,15 +148,30 @@ class WorkerPool:
         share = None if rate is None else rate / self._limit
         self._send(worker, {"rate_bytes_per_s": share, "options": self._options})
 
+    def _alive(self) -> list[Worker]:
+        return [worker for worker in self._workers if not worker.is_retiring]
+
     def free_lanes(self, lane: str) -> int:
         """How many tasks could start now in a lane, counting workers that may still be started."""
-        alive = [worker for worker in self._workers if not worker.is_retiring]
-        busy = sum(worker.busy[lane] is not None for worker in alive)
-        return max(0, self._limit - busy)
+        return max(0, self._limit - sum(bool(worker.busy[lane]) for worker in self._alive()))
 
     def can_take(self, kind: TaskKind) -> bool:
         """Whether a task of this kind could start now."""
         return not self._is_too_deadly() and self.free_lanes("look" if kind in LOOKS else "move") > 0
+
+    def can_queue_move(self) -> bool:
+        """Whether a move could wait behind one that is nearly done, so that no worker waits for the engine."""
+        return self._worker_to_queue_at() is not None
+
+    def _worker_to_queue_at(self) -> Worker | None:
+        if self._is_too_deadly() or self.free_lanes("move") or len(self._alive()) > self._limit:
+            return None
+        for worker in self._alive():
+            tasks = worker.busy["move"]
+            is_short = len(tasks) == 1 and tasks[0].kind is TaskKind.TRANSFER and not tasks[0].context.is_large
+            if is_short and worker.datasets_done < _RECYCLE_DATASETS:
+                return worker
+        return None
 
     def _is_too_deadly(self) -> bool:
         """Whether workers died so often lately (5 in a minute) that starting more would only burn the machine."""
@@ -170,15 +185,24 @@ class WorkerPool:
         body: Mapping[str, Any],
         on_message: Callable[[RunningTask, Mapping[str, Any]], None],
         context: Any = None,
+        *,
+        may_queue: bool = False,
     ) -> RunningTask | None:
-        """Give a task to a worker, starting one where needed; None when no lane is free."""
-        if not self.can_take(kind):
-            return None
+        """Give a task to a worker, starting one where needed; None when no lane is free.
+
+        ``may_queue``: a move may also wait behind a short one.
+        """
         lane = "look" if kind in LOOKS else "move"
-        candidates = [worker for worker in self._workers if worker.busy[lane] is None and not worker.is_retiring]
-        worker = candidates[0] if candidates else self._start_worker()
+        if self.can_take(kind):
+            candidates = [worker for worker in self._alive() if not worker.busy[lane]]
+            worker = candidates[0] if candidates else self._start_worker()
+        else:
+            waiting_room = self._worker_to_queue_at() if may_queue else None
+            if waiting_room is None:
+                return None
+            worker = waiting_room
         task = RunningTask(next(self._task_ids), kind, body, on_message, worker, time.monotonic(), context)
-        worker.busy[lane] = task
+        worker.busy[lane].append(task)
         self._tasks[task.id] = task
         self._send(worker, {"task": task.id, "kind": kind.value, "body": body})
         return task
@@ -246,7 +270,7 @@ class WorkerPool:
 
     def _release(self, task: RunningTask) -> None:
         self._tasks.pop(task.id, None)
-        task.worker.busy[task.lane] = None
+        task.worker.busy[task.lane].remove(task)
         if task.worker.is_idle:
             task.worker.idle_since_s = time.monotonic()
 
@@ -255,8 +279,7 @@ class WorkerPool:
             return
         worker.resident_bytes = int(message.get("resident_bytes", 0))
         for lane, (task_id, silent_s) in message.get("silent_s", {}).items():
-            task = worker.busy.get(lane)
-            if task is not None and task.id == task_id and silent_s > SILENCE_S[lane]:
+            if silent_s > SILENCE_S[lane] and any(task.id == task_id for task in worker.busy[lane]):
                 log.warning("Worker %d gave no sign of life for %.0f s and is replaced.", worker.number, silent_s)
                 worker.process.kill()
 
@@ -280,7 +303,7 @@ class WorkerPool:
             return
         self._workers.remove(worker)
         worker.writer.close()
-        lost = [task for task in worker.busy.values() if task is not None]
+        lost = [task for tasks in worker.busy.values() for task in tasks]
         if not worker.is_retiring or lost:
             code = worker.process.returncode
             log.warning("Worker %d %s with code %s while it had %d tasks.", worker.number, reason, code, len(lost))

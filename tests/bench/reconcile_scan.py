@@ -106,14 +106,18 @@ def _timed(work: Callable[[], object]) -> float:
 def measure(root: Path, store: Path, *, level: int, pairs: int = 7) -> dict[str, Any]:
     """Medians of alternating pairs over an existing tree; times in seconds, memory in bytes."""
     known = KnownInSqlite(store)
-    _, first = _reconcile(root, level, known) if store.exists() else _first_look(root, level, known)
+    if not store.exists():
+        _first_look(root, level, known)
     bare: list[float] = []
     reconcile: list[float] = []
+
+    seen: set[int] = set()
 
     def run_reconcile() -> None:
         summary, found = _reconcile(root, level, known)
         if found or summary.missing:
             raise RuntimeError("the tree changed while it was measured")
+        seen.add(summary.seen_count)
 
     bare_walk(str(root))
     run_reconcile()
@@ -125,7 +129,7 @@ def measure(root: Path, store: Path, *, level: int, pairs: int = 7) -> dict[str,
     ratios = [after / before for before, after in zip(bare, reconcile, strict=True)]
     return {
         "level": level,
-        "datasets": len(first),
+        "datasets": max(seen),
         "pairs": pairs,
         "bare_walk_s": round(statistics.median(bare), 4),
         "reconcile_s": round(statistics.median(reconcile), 4),
@@ -137,7 +141,7 @@ def measure(root: Path, store: Path, *, level: int, pairs: int = 7) -> dict[str,
     }
 
 
-def _first_look(root: Path, level: int, known: KnownInSqlite) -> tuple[None, list[Found]]:
+def _first_look(root: Path, level: int, known: KnownInSqlite) -> None:
     class Nothing:
         def fingerprints(self) -> Mapping[str, int]:
             return {}
@@ -148,7 +152,6 @@ def _first_look(root: Path, level: int, known: KnownInSqlite) -> tuple[None, lis
     found: list[Found] = []
     _backend(root, level).discover(DiscoveryRequest(), Nothing(), found.append, StopToken())
     known.remember(found)
-    return None, found
 
 
 def _peak_of(kind: str, root: Path, store: Path, level: int) -> int:

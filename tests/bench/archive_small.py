@@ -94,8 +94,7 @@ def warm_up(engine: Engine) -> None:
     for source in coordinator.sources.values():
         source.is_scan_due = False
     while any(source.traits is None for source in coordinator.sources.values()) or any(
-        not destination.may_send or destination.sources_to_remember
-        for destination in coordinator.destinations.values()
+        not destination.may_send or destination.sources_to_remember for destination in coordinator.destinations.values()
     ):
         coordinator.turn(0.5)
     coordinator.desk.pool.warm_up()

@@ -13,7 +13,7 @@ def measure(work: Path, rounds: int) -> measuring.Series:
     home = make_home(work, "commands", 100_000).root
     series = measuring.Series("commands with 100 000 tracked datasets", "ms")
 
-    def command(*arguments: str):  # noqa: ANN202
+    def command(*arguments: str):
         return lambda number: measuring.timed(measuring.program(home, *arguments), ok=(0, 3)) * 1000
 
     contenders = {

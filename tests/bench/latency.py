@@ -22,9 +22,7 @@ def measure(work: Path, rounds: int) -> measuring.Series:
     (source / "day" / "000 first").mkdir(parents=True)
     (source / "day" / "000 first" / "a.dat").write_bytes(b"0")
     home = work / "home latency"
-    measuring.timed(
-        measuring.program(home, "add-destination", "archive", "bench", f"path={work / 'archive latency'}")
-    )
+    measuring.timed(measuring.program(home, "add-destination", "archive", "bench", f"path={work / 'archive latency'}"))
     measuring.timed(
         measuring.program(
             home, "add-source", "folder", "data", f"root_directory={source}", "level=2", f"settle_time={SETTLE_S}s",

@@ -32,7 +32,7 @@ def measure(work: Path, rounds: int) -> measuring.Series:
     return series
 
 
-def _contender(writer: StoreWriter):  # noqa: ANN202
+def _contender(writer: StoreWriter):
     def run(number: int) -> float:
         source, route = writer.sources()[0], writer.routes()[0]
         now_ns = time.time_ns()

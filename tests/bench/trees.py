@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 
-def make_datasets(root: Path, datasets: int, files: int, size_bytes: int, *, seed: int = 1, age_s: float = 60.0) -> None:
+def make_datasets(
+    root: Path, datasets: int, files: int, size_bytes: int, *, seed: int = 1, age_s: float = 60.0
+) -> None:
     """``root``/day/dataset folders of ``files`` random files each, last changed ``age_s`` seconds ago.
 
     The times lie in the past so that no settle time passes within a measurement; change times cannot be set, so a

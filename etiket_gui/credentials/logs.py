@@ -50,16 +50,15 @@ class ProgramLog:
         formatter = RedactingFormatter(LINE_FORMAT)
         handler: logging.Handler | None = None
         try:
-            if guards.is_on("log-unwritable"):
-                check_writable(self._folder)
+            check_writable(self._folder)
             handler = BudgetedLogHandler(
                 self._folder / LOG_FILE, file_bytes=self._file_bytes, file_count=self._file_count
             )
             self._open_crash_file()
-        except EtiketError as error:
-            self.complaint = f"No log is written: {error.reason} {error.advice}"
-        except OSError as error:
-            self.complaint = f"No log is written: {self._folder} cannot be written: {error.strerror or error}."
+        except (EtiketError, OSError) as error:
+            if not guards.is_on("log-unwritable"):
+                raise
+            self.complaint = f"No log is written: {error}"
         if handler is not None:
             self._add(handler, formatter)
         if is_on_screen or handler is None:

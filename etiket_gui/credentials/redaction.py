@@ -25,6 +25,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?i)(['\"]?(?:{_HEADERS})['\"]?\s*[:=,]\s*)(b?)(['\"])(?:\\.|(?!\3).)*\3"), rf"\1\2\3{HIDDEN}\3"),
     (re.compile(rf"(?i)\b((?:{_HEADERS})\s*:[ \t]*)(?!['\"\[])[^\r\n'\"]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic|negotiate|digest)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s?#@:'\"<>]*:(?!\d{1,5}[/?#])[^\s@'\"<>]*@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s?#@'\"<>]+@"), rf"\1{HIDDEN}@"),
     (re.compile(rf"(?i)(['\"]?\b{_NAMES}['\"]?\s*[:=]\s*)(b?)(['\"])(?:\\.|(?!\3).)*\3"), rf"\1\2\3{HIDDEN}\3"),
     (re.compile(rf"(?i)\b({_NAMES}\s*=\s*)(?!['\"\[])[^\s&;,'\"<>)\]}}]+"), rf"\1{HIDDEN}"),

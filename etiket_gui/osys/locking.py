@@ -171,7 +171,7 @@ class HomeLock:
         if owner.process.pid == os.getpid():
             mine = os.path.realpath(self.path)
             return any(lock.is_held and os.path.realpath(lock.path) == mine for lock in list(_held))
-        return is_alive(owner.process)
+        return is_alive(owner.process) or not guards.is_on("stale-lock")
 
     def _in_use(self) -> HomeInUse:
         owner = read_owner(self.run_folder)

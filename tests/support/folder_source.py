@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from etiket_gui.backends.api import BackendContext, DiscoveryRequest
 from etiket_gui.backends.folder.backend import FolderBackend
 from etiket_gui.backends.folder.config import FolderConfig
@@ -89,3 +91,18 @@ class FolderSource:
     def names(self, identifier: str) -> list[str]:
         """The names of a dataset's entries."""
         return [file.entry.name for file in self.backend.read(identifier, StopToken()).files]
+
+
+def failing_listings(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """An empty mapping of folder path to errno: listing a folder that is put into it fails with that error."""
+    failing: dict[str, int] = {}
+    real_scandir = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        number = failing.get(path) if isinstance(path, str) else None
+        if number is not None:
+            raise OSError(number, os.strerror(number), path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return failing

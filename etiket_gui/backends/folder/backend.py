@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,9 +25,9 @@ from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import Levels
 from etiket_gui.backends.folder.recognising import recognise_folder
 from etiket_gui.backends.folder.scanning import FolderScan, dataset_name
-from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyor
+from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyor, is_same_file, is_same_manifest
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found, SourceFile
+from etiket_gui.domain.content import Content, Description, DiscoverySummary, FileEntry, Found, SourceFile
 from etiket_gui.domain.errors import SourceGone
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.long_paths import extended_path
@@ -33,6 +35,17 @@ from etiket_gui.osys.remote import volume_of
 
 #: How often a network folder is looked through, because nobody tells when something happens there.
 NETWORK_POLL_INTERVAL_S = 60.0
+#: Entries of the last readings that are remembered until they are confirmed; about 10 MB.
+_REMEMBERED_ENTRIES = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a dataset was when it was read: what is on its way to a destination."""
+
+    fingerprint: int
+    entries: list[FileEntry]
+    described_by: os.stat_result | None
 
 
 class FolderBackend(FileBackend):
@@ -52,6 +65,8 @@ class FolderBackend(FileBackend):
         root = extended_path(folder.root_path)
         self._rules = IgnoreRules(folder.ignore)
         self._levels = Levels(root, folder.level, self._rules)
+        self._last_read: OrderedDict[str, _Reading] = OrderedDict()
+        self._remembered = 0
         self._traits: tuple[tuple[int, int] | None, FileSystemTraits] | None = None
 
     def _surveyor(self) -> Surveyor:
@@ -107,23 +122,42 @@ class FolderBackend(FileBackend):
             raise look.problem
         if look.survey.is_empty:
             raise SourceGone(f"{path} holds no file any more.", path=path)
+        entries = [surveyor.file_entry(item) for item in look.survey.entries]
+        self._remember(identifier, _Reading(look.survey.fingerprint, entries, look.survey.described_by))
         return Content(
             description=_description(identifier, path, look.description, look.survey),
-            files=tuple(SourceFile(surveyor.file_entry(item), item.path) for item in look.survey.entries),
+            files=tuple(SourceFile(entry, item.path) for entry, item in zip(entries, look.survey.entries, strict=True)),
             fingerprint=look.survey.fingerprint,
         )
 
     def fingerprint(self, identifier: str) -> int:
-        """The dataset's fingerprint now. Raises SourceGone, SourceOffline and PermissionRefused."""
+        """The dataset's fingerprint now, or that of its last reading where only what is left out changed since.
+
+        Raises SourceGone, SourceOffline and PermissionRefused.
+        """
         path = self._dataset_path(identifier)
         surveyor, stop = self._surveyor(), StopToken()
+        reading = self._last_read.get(identifier)
         quick = surveyor.fingerprint(path, stop)
-        if quick is not None:
+        if quick is not None and (reading is None or quick == reading.fingerprint):
             return quick
         try:
-            return surveyor.survey(path, self._rules, stop).fingerprint
+            look = look_at(surveyor, path, stop)
         except OSError as error:
             raise self._failure(error, path) from error
+        survey = look.survey
+        if reading is not None and look.problem is None and not survey.unreadable:
+            entries = [surveyor.file_entry(item) for item in survey.entries]
+            if is_same_manifest(reading.entries, entries) and is_same_file(reading.described_by, survey.described_by):
+                return reading.fingerprint
+        return survey.fingerprint
+
+    def _remember(self, identifier: str, reading: _Reading) -> None:
+        before = self._last_read.pop(identifier, None)
+        self._last_read[identifier] = reading
+        self._remembered += len(reading.entries) - (0 if before is None else len(before.entries))
+        while self._remembered > _REMEMBERED_ENTRIES and len(self._last_read) > 1:
+            self._remembered -= len(self._last_read.popitem(last=False)[1].entries)
 
     def watch_plan(self) -> WatchPlan:
         """Watch a local folder with everything below it, poll a network folder."""

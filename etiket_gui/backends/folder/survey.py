@@ -12,7 +12,7 @@ import stat
 import sys
 import unicodedata
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -274,7 +274,7 @@ class _SurveyWalk:
             occupied.add(prefix[:-1].rpartition("/")[0] + "/")
 
 
-def is_same_manifest(before: tuple[FileEntry, ...], now: list[FileEntry]) -> bool:
+def is_same_manifest(before: Sequence[FileEntry], now: Sequence[FileEntry]) -> bool:
     """Whether nothing that matters changed. An empty manifest is no proof of anything."""
     if not before or len(before) != len(now):
         return False

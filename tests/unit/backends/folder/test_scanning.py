@@ -266,3 +266,26 @@ def test_asking_for_what_is_no_dataset_finds_it_missing(tmp_path: Path) -> None:
     found = source.look(identifiers=("a", "b", "c", "../root", "a"))
     assert list(found) == ["a"]
     assert source.summary.missing == ("../root", "b", "c")
+
+
+def test_what_is_left_out_may_change_while_the_rest_is_on_its_way(tmp_path: Path) -> None:
+    source = make(tmp_path, 1, "a/run.db", "a/run.db-shm")
+    content = source.read("a")
+    source.write("a/run.db-shm", "touched by another reader")
+    source.write("a/download.part", "appeared")
+    assert source.backend.fingerprint("a") == content.fingerprint
+    source.write("a/run.db", "more")
+    assert source.backend.fingerprint("a") != content.fingerprint
+    mark = source.write(f"a/{MARK}", "skip: ['*.yaml', '*.db-shm']\n")
+    content = source.read("a")
+    mark.write_text("skip: ['*.yaml', '*.db-shm']\ndataset_name: other\n")
+    assert source.backend.fingerprint("a") != content.fingerprint
+
+
+def test_readings_are_not_remembered_without_end(tmp_path: Path) -> None:
+    source = make(tmp_path, 1, *(f"{name}/{number}" for name in "abc" for number in range(100)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("etiket_gui.backends.folder.backend._REMEMBERED_ENTRIES", 250)
+        for name in "abc":
+            source.read(name)
+    assert list(source.backend._last_read) == ["b", "c"]

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,13 +34,13 @@ from etiket_gui.destinations.archive.reading import ArchiveReader, reading_error
 from etiket_gui.destinations.archive.record import Record, RecordFacts, checked_parts
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.errors import DestinationDamaged, UnsafeName, UsageError, destination_error
-from etiket_gui.domain.failpoints import fail_here
 from etiket_gui.domain.names import from_portable
 from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import StopToken
-from etiket_gui.osys.files import FileLayer, Folder
+from etiket_gui.osys.files import FileLayer
 
 BrowseMode = Literal["auto", "links", "copies", "none"]
+Plan = list[tuple[Parts, FileEntry]]
 
 PAGE, SUMS, PREVIEW = "index.html", "SHA256SUMS", "preview.png"
 _OWN_PREFIX = "etiket-"
@@ -171,7 +172,6 @@ class BrowseTree:
             if error.errno == errno.ELOOP or isinstance(error, NotADirectoryError):
                 raise reading_error(OSError(errno.ELOOP, os.strerror(errno.ELOOP), path), path) from error
             raise destination_error(error, path) from error
-        fail_here("after_derive")
 
     # what a derivation needs of its tree
 
@@ -218,50 +218,50 @@ class _Derivation:
     def run(self) -> None:
         """Find the dataset's folder or make it. Raises OSError and the failures of :meth:`BrowseTree.derive`."""
         wanted = _browse_parts(self.facts.browse)
+        plan = sorted(((checked_parts(entry.name), entry) for entry in self.record.entries()), key=lambda item: item[0])
         self.tree.make_folders(wanted[:-1])
         for number in range(1, _MOST_TWINS):
             folder = wanted if number == 1 else (*wanted[:-1], f"{wanted[-1]} -{number}")
-            mark = _Mark.read(self.tree, folder) if self.tree.stat(folder) else None
-            if mark is not None and mark.remote == self.remote:
-                self._fill(folder, mark)
+            if self.tree.stat(folder) is None and self._make(folder, plan):
                 return
-            if self.tree.stat(folder) is None and self._make(folder):
+            mark = _Mark.read(self.tree, folder)
+            if mark is not None and mark.remote == self.remote:
+                self._fill(folder, plan, mark)
                 return
         raise DestinationDamaged(
             f"{self.facts.browse} and {_MOST_TWINS} names like it are taken in the browsable tree.",
             advice="Remove what does not belong there.",
         )
 
-    def _make(self, folder: Parts) -> bool:
-        """A new folder, complete before it has its name; False where somebody was quicker."""
-        part = (*folder[:-1], f".{self.record.title}.{self.owner.agent[:8]}.etiket-part")
-        self._clear(part)
-        self.tree.make_folder(part)
-        try:
-            self._fill(part, None)
-            name, above = self.tree.at(part)
-            here = Folder(os.path.dirname(name) if above is None else self.title, -1 if above is None else above)
-            self.owner.files.publish_folder(here, part[-1], here, folder[-1])
-        except FileExistsError:
-            self._clear(part)
-            return False
-        except BaseException:
-            self._clear(part)
-            raise
-        return True
+    def _make(self, folder: Parts, plan: Plan) -> bool:
+        """A new folder, complete before it has its name; False where somebody was quicker.
 
-    def _clear(self, part: Parts) -> None:
-        """Remove an unfinished folder of this very agent and dataset."""
-        if self.tree.stat(part) is None:
-            return
-        name, above = self.tree.at(part)
-        here = Folder(os.path.dirname(name) if above is None else self.title, -1 if above is None else above)
-        self.owner.files.remove_tree(here, part[-1])
+        It is made among the archive's temporaries, where the sweep finds it if this process dies.
+        """
+        files = self.owner.files
+        above = tuple(STAGING.split("/"))
+        name = staging_name(self.owner.agent, secrets.randbits(48))
+        self.tree.make_folders(above)
+        self.tree.make_folder((*above, name))
+        top = files.open_root(self.tree.root)
+        try:
+            with files.folder(top, STAGING) as staging:
+                try:
+                    self._fill((*above, name), plan, None)
+                    with files.folder(top, "/".join(folder[:-1])) as day:
+                        files.publish_folder(staging, name, day, folder[-1])
+                except BaseException as error:
+                    files.remove_tree(staging, name)
+                    if isinstance(error, FileExistsError):
+                        return False
+                    raise
+        finally:
+            files.close_folder(top)
+        return True
 
     # -------------------------------------------------------------- filling
 
-    def _fill(self, folder: Parts, mark: _Mark | None) -> None:
-        plan = sorted(((checked_parts(entry.name), entry) for entry in self.record.entries()), key=lambda item: item[0])
+    def _fill(self, folder: Parts, plan: Plan, mark: _Mark | None) -> None:
         taken = frozenset(parts[0].casefold() for parts, _ in plan)
         page, sums = _own_name(PAGE, taken), _own_name(SUMS, taken)
         before = _Before.of(self, folder, mark) if mark is not None else None
@@ -358,6 +358,7 @@ class _Derivation:
             self.tree.discard(part)
             self._put(part, entry)
             self.tree.replace(part, where)
+            before.protect_again(where)
             return
         self._put(where, entry)
 
@@ -451,6 +452,7 @@ class _Before:
             found = tree.stat(where)
             if found is not None and self.is_ours(where, found):
                 tree.discard(where)
+                self.protect_again(where)
         above = set(gone)
         for entry in self._earlier_entries():
             where = (*self.folder, *checked_parts(entry.name))
@@ -466,6 +468,12 @@ class _Before:
         for name in {self.mark.page, self.mark.sums} - own_names:
             if (*self.folder, name) not in wanted and (*self.folder, name) not in self.sums:
                 tree.discard((*self.folder, name))
+
+    def protect_again(self, where: Parts) -> None:
+        """Windows has one read-only mark for all names of a file and wants it gone before it removes one of them."""
+        if sys.platform == "win32" and (sha256 := self.sums.get(where)) is not None:
+            with suppress(FileNotFoundError):
+                os.chmod(os.path.join(self.work.title, blob_in_title(sha256)), stat.S_IREAD)
 
     def _earlier_entries(self) -> Iterable[FileEntry]:
         if self.mark.version == self.work.record.version:

@@ -208,6 +208,8 @@ class FolderTree:
         """Rename within one folder, over what is there."""
         name, folder = self.at(new)
         if folder is None:
+            if sys.platform == "win32" and os.path.isfile(name):
+                os.chmod(name, stat.S_IWRITE)
             os.replace(extended(os.path.join(self.root, *old)), name)
         else:
             os.replace(old[-1], name, src_dir_fd=folder, dst_dir_fd=folder)

@@ -13,8 +13,10 @@ import pytest
 from etiket_gui.destinations.archive import browsing
 from etiket_gui.destinations.archive.browsing import links_hold
 from etiket_gui.destinations.archive.foldertree import FolderTree
+from etiket_gui.destinations.archive.layout import staging_owner
 from etiket_gui.domain.errors import DestinationDamaged, Stopped, UnsafeName
 from etiket_gui.domain.stopping import StopToken
+from etiket_gui.osys.files import Folder
 from tests.support.stored_archive import StoredArchive, tree_of
 from tests.unit.destinations_read.test_reading import add_foreign
 from tests.unit.destinations_read.test_restoring import NASTY
@@ -163,10 +165,19 @@ def test_an_unfinished_folder_is_made_anew(archive: StoredArchive, monkeypatch: 
         raise SystemExit
 
     monkeypatch.setattr(browsing._Derivation, "_put", crash)
-    monkeypatch.setattr(browsing._Derivation, "_clear", lambda work, part: None)
+    tree = archive.browse()
+    assert tree.mode == "links"
+    with monkeypatch.context() as killed:
+        killed.setattr(archive.reader.files, "remove_tree", lambda parent, name: None)
+        with pytest.raises(SystemExit):
+            tree.derive(archive.remote("run"), "", stop)
+    assert not folder_of(archive).exists()
+    (left,) = (archive.root / ".etiket" / "tmp").iterdir()
+    assert staging_owner(left.name) is not None
+    shutil.rmtree(left)
     with pytest.raises(SystemExit):
         derive(archive)
-    assert not folder_of(archive).exists()
+    assert list((archive.root / ".etiket" / "tmp").iterdir()) == []
     monkeypatch.undo()
     assert shown(derive(archive)) == {b"a": b"1", b"b": b"2"}
     assert [item.name for item in folder_of(archive).parent.iterdir()] == ["run"]
@@ -261,3 +272,23 @@ def test_releases_of_other_programs_and_odd_browse_paths_make_nothing(archive: S
             derive(archive)
         path.write_bytes(text)
     assert not (archive.root / "browse").exists()
+
+
+def test_a_folder_that_appears_meanwhile_is_left_to_its_owner(
+    archive: StoredArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("run", {"a": b"1"})
+    publish = archive.reader.files.publish_folder
+
+    def slow(parent: Folder, name: str, target: Folder, target_name: str) -> None:
+        folder = folder_of(archive)
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "theirs").write_bytes(b"first")
+        publish(parent, name, target, target_name)
+
+    monkeypatch.setattr(archive.reader.files, "publish_folder", slow)
+    derive(archive)
+    assert shown(folder_of(archive)) == {b"theirs": b"first"}
+    assert shown(folder_of(archive, "run -2")) == {b"a": b"1"}
+    assert list((archive.root / ".etiket" / "tmp").iterdir()) == []

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from etiket_gui.domain import guards
 from etiket_gui.osys import durability
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -108,7 +109,8 @@ class FileLayer:
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             return Folder(path, -1)
         try:
-            return Folder(path, os.open(name, _FOLDER_FLAGS | _NOFOLLOW, dir_fd=parent.fd))
+            no_follow = _NOFOLLOW if guards.is_on("no-follow") else 0
+            return Folder(path, os.open(name, _FOLDER_FLAGS | no_follow, dir_fd=parent.fd))
         except OSError as error:
             if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENOTDIR} and self._is_link(parent, name):
                 raise LinkOnTheWay(errno.ELOOP, "a link lies where a folder of the archive should be", path) from error
@@ -124,16 +126,21 @@ class FileLayer:
         """The folder at a ``/``-separated path, component by component, no link followed; made where asked."""
         here = top
         for name in relative.split("/"):
-            if make:
-                with suppress(FileExistsError):
-                    self.make_folder(here, name)
             try:
-                below = self.open_folder(here, name)
+                below = self._open_or_make(here, name) if make else self.open_folder(here, name)
             finally:
                 if here is not top:
                     self.close_folder(here)
             here = below
         return here
+
+    def _open_or_make(self, parent: Folder, name: str) -> Folder:
+        try:
+            return self.open_folder(parent, name)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self.make_folder(parent, name)
+            return self.open_folder(parent, name)
 
     @contextmanager
     def folder(self, top: Folder, relative: str, *, make: bool = False) -> Iterator[Folder]:

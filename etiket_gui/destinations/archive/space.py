@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etiket_gui.destinations.archive.session import WriteSession, archive_errors
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import DestinationFull
 
 
@@ -26,7 +27,7 @@ class FreeFloor:
 
     def check(self, needed_bytes: int) -> None:
         """Raises DestinationFull, before a byte is written, where that many more would go below the floor."""
-        if needed_bytes <= self._left_bytes:
+        if needed_bytes <= self._left_bytes or not guards.is_on("free-floor"):
             return
         root = self._session.layout.root
         free_bytes = self._left_bytes + self._floor_bytes

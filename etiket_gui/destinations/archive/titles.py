@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
+from etiket_gui.destinations.archive.exclusive import publish_file
 from etiket_gui.destinations.archive.layout import (
     check_component,
     parse_pointer,
@@ -138,7 +139,7 @@ class TitleBook:
             if is_torn:
                 files.rename(session.staging, temporary, folder, name)
             else:
-                files.publish_file(session.staging, temporary, folder, name)
+                publish_file(session, session.staging, temporary, folder, name)
         except FileExistsError:
             decided, is_torn = self._read_pointer(below, name, workspace)
             if decided is None:

@@ -1,0 +1,755 @@
+"""The faults of the catalogue that writing a folder archive meets."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etiket_gui.destinations.api import DestinationContext, NoCheckpoint, Receipt
+from etiket_gui.destinations.archive.destination import ArchiveConfig, ArchiveDestination
+from etiket_gui.destinations.archive.layout import BLOBS, QUARANTINE, STAGING
+from etiket_gui.destinations.archive.record import parse_record
+from etiket_gui.domain.content import FileEntry, Outgoing, SourceFile
+from etiket_gui.domain.errors import (
+    DestinationFull,
+    DestinationRefused,
+    EtiketError,
+    SourceChanged,
+    SourceGone,
+    Stopped,
+    UnsafeName,
+    VerificationFailed,
+)
+from etiket_gui.domain.names import to_portable
+from etiket_gui.domain.states import EntryKind
+from etiket_gui.domain.stopping import NoProgress, StopToken
+from etiket_gui.osys.files import FileLayer
+from tests.support.faulty_files import FlippingFiles, FullFiles, PlainFiles, RefusingFiles, RivalFiles
+from tests.support.manifest import changes_since, sha256_of, take_manifest
+from tests.support.outgoing import AGENT, OTHER_AGENT, outgoing, reference, write_files
+
+POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="the file system of Windows has no such thing")
+LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="only here any byte may stand in a name")
+MIB = 1024 * 1024
+
+
+class Archive:
+    """An archive in a temporary folder, and the words to use it with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "archive"
+        self.source = folder / "measurements"
+        self.source.mkdir()
+        self.connect().create()
+
+    def connect(
+        self,
+        files: FileLayer | None = None,
+        *,
+        agent: str = AGENT,
+        options: dict[str, object] | None = None,
+        **config: object,
+    ) -> ArchiveDestination:
+        return ArchiveDestination(
+            ArchiveConfig.model_validate({"path": self.root, **config}),
+            DestinationContext(agent, "host", self.folder, options=options or {}),
+            files=files,
+        )
+
+    def push(self, item: Outgoing, files: FileLayer | None = None, progress: NoProgress | None = None) -> Receipt:
+        return self.connect(files).push(item, NoCheckpoint(), progress or NoProgress(), StopToken())
+
+    def measured(self, name: str, files: dict[str, bytes]) -> Path:
+        return write_files(self.source / name, files)
+
+    def temporaries(self) -> list[str]:
+        return sorted(os.listdir(self.root / STAGING))
+
+    def records(self) -> dict[str, dict[str, object]]:
+        found = {}
+        for path in self.root.glob("*/*/*.yml"):
+            found[path.name] = json.loads(path.read_bytes())
+        return found
+
+    def blobs(self) -> list[Path]:
+        return sorted(self.root.glob(f"*/*/{BLOBS}/*/*"))
+
+    def check_whole(self) -> None:
+        """Every record names blobs that are there with the right bytes, and nothing temporary is left."""
+        for path in self.root.glob("*/*/*.yml"):
+            for sha256, size_bytes in parse_record(path.read_bytes(), path.name).blobs().items():
+                blob = path.parent / BLOBS / sha256[:2] / sha256
+                assert blob.stat().st_size == size_bytes
+                assert sha256_of(blob) == sha256
+        assert self.temporaries() == []
+
+
+class DuringCopy(NoProgress):
+    """Does something once, as soon as the first part of a file was copied."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._action: Callable[[], object] | None = action
+        self.moved_bytes = 0
+
+    def advance(self, uuid: str, name: str, bytes_done: int, size_bytes: int) -> None:
+        self.moved_bytes += bytes_done
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path)
+
+
+# ---------------------------------------------------------------------- files while they live
+
+
+@pytest.mark.fault("F02", guard="restat-after-read")
+def test_file_growing_during_upload_is_not_recorded_as_sent(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(24 * MIB)})
+
+    def grow() -> None:
+        with open(folder / "large.bin", "ab") as file:
+            file.write(b"another point")
+
+    item = outgoing(folder)
+    with pytest.raises(SourceChanged):
+        archive.push(item, progress=DuringCopy(grow))
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+
+
+@pytest.mark.fault("F03", guard="restat-after-read")
+def test_file_rewritten_in_place_with_its_old_time_during_upload_is_not_sent(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(24 * MIB)})
+    path = folder / "large.bin"
+    status = path.stat()
+
+    def rewrite_the_end() -> None:
+        with open(path, "r+b") as file:
+            file.seek(-1000, os.SEEK_END)
+            file.write(bytes(1000))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(SourceChanged):
+        archive.push(outgoing(folder), progress=DuringCopy(rewrite_the_end))
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+
+
+@pytest.mark.fault("F04", guard="compare-before-read")
+def test_file_changed_between_look_and_open_is_not_sent(archive: Archive) -> None:
+    folder = archive.measured("run", {"small.bin": b"first"})
+    item = outgoing(folder)
+    before = (folder / "small.bin").stat()
+    time.sleep(0.01)  # beyond the clock tick in which two changes of a file look alike
+    (folder / "small.bin").write_bytes(b"other")
+    os.utime(folder / "small.bin", ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(SourceChanged):
+        archive.push(item)
+    assert archive.records() == {}
+
+
+@pytest.mark.fault("F05", guard="restat-after-read")
+def test_file_truncated_during_upload_is_not_sent(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(24 * MIB)})
+    with pytest.raises(SourceChanged):
+        archive.push(outgoing(folder), progress=DuringCopy(lambda: os.truncate(folder / "large.bin", 0)))
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+
+
+def test_file_deleted_before_upload_is_gone_and_nothing_stays(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a", "b.bin": b"b"})
+    item = outgoing(folder)
+    (folder / "b.bin").unlink()
+    with pytest.raises(SourceGone):
+        archive.push(item)
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+
+
+@POSIX_ONLY
+@pytest.mark.fault("F06", guard="restat-after-read")
+def test_file_deleted_during_upload_is_not_sent(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(24 * MIB)})
+    with pytest.raises(EtiketError):
+        archive.push(outgoing(folder), progress=DuringCopy((folder / "large.bin").unlink))
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+
+
+@POSIX_ONLY
+def test_pipe_at_the_place_of_a_file_is_never_waited_for(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a"})
+    item = outgoing(folder)
+    (folder / "a.bin").unlink()
+    os.mkfifo(folder / "a.bin")
+    with pytest.raises(SourceChanged):
+        archive.push(item)
+
+
+@POSIX_ONLY
+def test_link_at_the_place_of_a_file_is_not_followed(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a"})
+    item = outgoing(folder)
+    (folder / "a.bin").rename(archive.folder / "elsewhere")
+    (folder / "a.bin").symlink_to(archive.folder / "elsewhere")
+    with pytest.raises(SourceChanged):
+        archive.push(item)
+    assert archive.records() == {}
+
+
+def test_sparse_file_is_stored_whole_and_takes_no_room_for_its_holes(archive: Archive) -> None:
+    folder = archive.measured("run", {})
+    folder.mkdir()
+    with open(folder / "sparse.bin", "wb") as file:
+        file.truncate(300 * MIB)
+        file.seek(100 * MIB)
+        file.write(b"in the middle")
+    archive.push(outgoing(folder))
+    archive.check_whole()
+    if sys.platform == "linux":
+        assert archive.blobs()[0].stat().st_blocks * 512 < 50 * MIB
+
+
+# ---------------------------------------------------------------------- names and trees
+
+
+def test_twins_in_two_spellings_of_unicode_stay_two_files(archive: Archive) -> None:
+    composed, decomposed = "\u00e9.txt", "e\u0301.txt"
+    folder = archive.measured("run", {composed: b"composed", decomposed: b"decomposed"})
+    if len(os.listdir(folder)) < 2:
+        pytest.skip("this file system holds only one of the two names")
+    receipt = archive.push(outgoing(folder))
+    assert {entry.name for entry in receipt.files} == {composed, decomposed}
+    archive.check_whole()
+
+
+@LINUX_ONLY
+def test_undecodable_reserved_and_shifty_names_come_back_as_they_were(archive: Archive) -> None:
+    folder = archive.measured("run", {})
+    folder.mkdir()
+    names = [
+        b"\xff\xfe.dat",
+        b"CON",
+        b"nul.txt",
+        b"a:b",
+        b"a.",
+        b"a ",
+        b"tab\there",
+        "\u202egpj.exe".encode(),
+        b"x" * 255,
+    ]
+    for number, name in enumerate(names):
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:
+            file.write(b"%d" % number)
+    receipt = archive.push(outgoing(folder))
+    assert {entry.name for entry in receipt.files} == {to_portable(os.fsdecode(name)) for name in names}
+    archive.check_whole()
+
+
+@POSIX_ONLY
+def test_links_are_entries_with_their_text_and_hard_links_are_files(archive: Archive) -> None:
+    folder = archive.measured("run", {"data.bin": b"data", "sub/x": b"x"})
+    (folder / "outside").symlink_to("/etc/passwd")
+    (folder / "loop").symlink_to(".")
+    os.link(folder / "data.bin", folder / "second")
+    (folder / "empty").mkdir()
+    receipt = archive.push(outgoing(folder))
+    kinds = {entry.name: (entry.kind, entry.link_target) for entry in receipt.files}
+    assert kinds["outside"] == (EntryKind.LINK, "/etc/passwd")
+    assert kinds["loop"] == (EntryKind.LINK, ".")
+    assert kinds["second"][0] is EntryKind.FILE
+    assert kinds["empty"][0] is EntryKind.FOLDER
+    assert len(archive.blobs()) == 2
+    archive.check_whole()
+
+
+@pytest.mark.parametrize("ns", [0, -1_000_000_000, 4_323_456_000 * 10**9])
+def test_strange_times_are_no_hindrance(archive: Archive, ns: int) -> None:
+    folder = archive.measured("run", {"a.bin": b"a"})
+    os.utime(folder / "a.bin", ns=(ns, ns))
+    receipt = archive.push(outgoing(folder))
+    assert receipt.files[0].mtime_ns == (folder / "a.bin").stat().st_mtime_ns
+    archive.check_whole()
+
+
+# ---------------------------------------------------------------------- hostile names and links
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["../x", "/etc/x", "C:\\x", "\\\\h\\s\\x", "..\\x", "a/../../b", "a/b", "nul\0", "..", ".etiket", "Browse", "con",
+     "x:y", "a."],
+)  # fmt: skip
+def test_workspace_that_would_leave_the_archive_is_refused_before_anything_is_written(
+    archive: Archive, scope: str
+) -> None:
+    before = take_manifest(archive.folder)
+    with pytest.raises(UnsafeName):
+        archive.push(outgoing(archive.measured("run", {"a": b"a"}), scope=scope))
+    assert [line for line in changes_since(before) if "measurements" not in line and STAGING not in line] == []
+
+
+@POSIX_ONLY
+@pytest.mark.fault("F75", guard="no-follow")
+@pytest.mark.parametrize("place", ["workspace", "title", "staging", "pointers"])
+def test_link_planted_in_the_archive_is_not_followed(archive: Archive, place: str) -> None:
+    folder = archive.measured("run", {"a": b"a"})
+    receipt = archive.push(outgoing(folder))
+    outside = archive.folder / "outside"
+    outside.mkdir()
+    workspace = archive.root / "Global Public Workspace"
+    planted = {
+        "workspace": workspace,
+        "title": workspace / receipt.remote.split("/")[1],
+        "staging": archive.root / STAGING,
+        "pointers": archive.root / ".etiket" / "titles",
+    }[place]
+    if planted.is_dir():
+        shutil.rmtree(planted)
+    planted.symlink_to(outside)
+    (folder / "a").write_bytes(b"changed")
+    with pytest.raises(DestinationRefused):
+        archive.push(outgoing(folder))
+    assert list(outside.iterdir()) == []
+
+
+# ---------------------------------------------------------------------- the archive's disk
+
+
+@pytest.mark.fault("F51", guard="verify-after-write")
+def test_copy_that_differs_from_the_original_is_never_published(archive: Archive) -> None:
+    item = outgoing(archive.measured("run", {"a.bin": b"needle in here"}))
+    with pytest.raises(VerificationFailed):
+        archive.push(item, FlippingFiles(b"needle"))
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+    archive.push(item)
+    archive.check_whole()
+
+
+@pytest.mark.fault("F79", guard="free-floor")
+def test_nothing_is_written_below_the_space_that_is_kept_free(archive: Archive) -> None:
+    item = outgoing(archive.measured("run", {"a.bin": b"a" * 1000}))
+    destination = archive.connect(free_floor_percent=90, free_floor_bytes=10**18)
+    free_bytes, total_bytes = FileLayer().space(FileLayer().open_root(str(archive.root)))
+    if free_bytes > total_bytes * 0.9:
+        pytest.skip("this disk is too empty to fall below the highest floor")
+    with pytest.raises(DestinationFull) as caught:
+        destination.push(item, NoCheckpoint(), NoProgress(), StopToken())
+    assert caught.value.concerns_all
+    assert archive.records() == {}
+    assert archive.temporaries() == []
+    assert [type(problem) for problem in destination.probe().problems] == [DestinationFull]
+
+
+@pytest.mark.parametrize("size", [100_000, 9 * MIB])
+def test_full_disk_removes_the_temporaries_and_keeps_what_was_whole(archive: Archive, size: int) -> None:
+    good = outgoing(archive.measured("good", {"a.bin": b"a" * 1000}))
+    large = outgoing(archive.measured("large", {"b.bin": os.urandom(size)}))
+    never = outgoing(archive.measured("never", {"c.bin": b"c" * 1000}))
+    destination = archive.connect(FullFiles(90_000))
+    results = destination.push_many([good, large, never], NoCheckpoint(), NoProgress(), StopToken())
+    index, receipt = next(results)
+    assert (index, type(receipt)) == (0, Receipt)
+    with pytest.raises(DestinationFull):
+        next(results)
+    assert archive.temporaries() == []
+    again = archive.connect().push_many([good, large, never], NoCheckpoint(), NoProgress(), StopToken())
+    assert {index: result.is_new for index, result in again if isinstance(result, Receipt)} == {
+        0: False, 1: True, 2: True,
+    }  # fmt: skip
+    archive.check_whole()
+
+
+# ---------------------------------------------------------------------- what is there already
+
+
+def test_same_content_is_sent_without_a_copy(archive: Archive) -> None:
+    item = outgoing(archive.measured("run", {"a.bin": b"a", "large.bin": os.urandom(3 * MIB)}))
+    archive.push(item)
+    before = take_manifest(archive.root)
+    again = archive.push(item)
+    assert not again.is_new
+    assert [line for line in changes_since(before) if STAGING not in line] == []
+
+
+@pytest.mark.fault("F101", guard="exclusive-publish")
+def test_record_of_another_writer_is_never_overwritten(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"one"})
+    archive.push(outgoing(folder))
+    (folder / "a.bin").write_bytes(b"ours")
+    ours = outgoing(folder)
+    other = write_files(archive.folder / "other machine" / "run", {"a.bin": b"theirs"})
+    rival = archive.connect(agent=OTHER_AGENT)
+
+    def act() -> None:
+        rival.push(outgoing(other), NoCheckpoint(), NoProgress(), StopToken())
+
+    receipt = archive.push(ours, RivalFiles(act, before="record"))
+    assert receipt.version == "1.2.0"
+    stored = [version.version for version in archive.connect().versions(receipt.remote, "")]
+    assert stored == ["1.0.0", "1.1.0", "1.2.0"]
+    archive.check_whole()
+
+
+@pytest.mark.parametrize("content", [b"the same", b"another"])
+def test_first_version_of_another_writer_is_never_overwritten(archive: Archive, content: bytes) -> None:
+    ours = outgoing(archive.measured("run", {"a.bin": b"the same"}))
+    other = write_files(archive.folder / "other machine" / "run", {"a.bin": content})
+    rival = archive.connect(agent=OTHER_AGENT)
+
+    def act() -> None:
+        rival.push(outgoing(other), NoCheckpoint(), NoProgress(), StopToken())
+
+    receipt = archive.push(ours, RivalFiles(act, before="folder"))
+    stored = [version.version for version in archive.connect().versions(receipt.remote, "")]
+    is_same = content == b"the same"
+    assert receipt.is_new is not is_same
+    assert stored == (["1.0.0"] if is_same else ["1.0.0", "1.1.0"])
+    archive.check_whole()
+
+
+@pytest.mark.fault("F110", guard="check-existing-blob")
+@pytest.mark.allows_log("was damaged in the archive")
+@pytest.mark.parametrize("is_new_version", [True, False])
+def test_blob_edited_in_the_archive_is_quarantined_and_stored_again(archive: Archive, is_new_version: bool) -> None:
+    folder = archive.measured("run", {"kept.bin": b"kept content", "other.bin": b"1"})
+    archive.push(outgoing(folder))
+    blob = next(path for path in archive.blobs() if path.read_bytes() == b"kept content")
+    blob.chmod(0o644)
+    blob.write_bytes(b"kept CONTENT")
+    if is_new_version:
+        (folder / "other.bin").write_bytes(b"2")
+    receipt = archive.push(outgoing(folder))
+    assert receipt.is_new is is_new_version
+    assert any("stored again" in note for note in receipt.notes)
+    archive.check_whole()
+    assert [path.read_bytes() for path in (archive.root / QUARANTINE).iterdir()] == [b"kept CONTENT"]
+
+
+def test_blob_that_vanished_is_stored_again(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a", "large.bin": os.urandom(2 * MIB)})
+    archive.push(outgoing(folder))
+    for blob in archive.blobs():
+        blob.unlink()
+    receipt = archive.push(outgoing(folder))
+    assert not receipt.is_new
+    archive.check_whole()
+
+
+def test_dataset_of_another_source_is_never_versioned_over(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a"})
+    item = outgoing(folder)
+    archive.push(item)
+    (folder / "a.bin").write_bytes(b"b")
+    changed = outgoing(folder)
+    other = replace(item.reference, source_uuid="33333333-3333-4333-8333-333333333333", source_name="G")
+    twin = replace(changed, reference=other)
+    with pytest.raises(DestinationRefused) as caught:
+        archive.push(twin)
+    assert not caught.value.concerns_all
+    assert len(archive.records()) == 1
+
+
+def test_two_hosts_with_the_same_relative_paths_are_two_datasets(archive: Archive) -> None:
+    first = archive.push(outgoing(archive.measured("run", {"a.bin": b"a"})))
+    other = outgoing(
+        write_files(archive.folder / "pc-2" / "run", {"a.bin": b"b"}),
+        source_uuid="22222222-2222-4222-8222-222222222222",
+    )
+    second = archive.connect(agent=OTHER_AGENT).push(other, NoCheckpoint(), NoProgress(), StopToken())
+    assert first.remote != second.remote
+    assert first.version == second.version == "1.0.0"
+    archive.check_whole()
+
+
+def test_foreign_folder_of_the_same_title_is_left_alone(archive: Archive) -> None:
+    item = outgoing(archive.measured("run", {"a.bin": b"a"}))
+    tail = reference("run").uuid.replace("-", "")[:12]
+    foreign = archive.root / "Global Public Workspace" / f"run-{tail}"
+    foreign.mkdir(parents=True)
+    (foreign / "something.txt").write_text("not ours")
+    receipt = archive.push(item)
+    assert receipt.remote.endswith(f"run-{tail}-2")
+    assert os.listdir(foreign) == ["something.txt"]
+
+
+def test_broken_record_of_the_newest_version_hides_nothing_and_is_not_replaced(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a"})
+    first = archive.push(outgoing(folder))
+    title = first.remote.split("/")[1]
+    broken = archive.root / "Global Public Workspace" / title / f"{title}-v1.1.0.yml"
+    broken.write_bytes(b"")
+    (folder / "a.bin").write_bytes(b"b")
+    receipt = archive.push(outgoing(folder))
+    assert receipt.version == "1.2.0"
+    assert broken.read_bytes() == b""
+
+
+# ---------------------------------------------------------------------- other file systems, other rights
+
+
+def test_file_system_with_nothing_special_is_enough(archive: Archive) -> None:
+    folder = archive.measured("run", {"a.bin": b"a", "large.bin": os.urandom(9 * MIB + 5)})
+    archive.push(outgoing(folder), PlainFiles())
+    (folder / "a.bin").write_bytes(b"b")
+    receipt = archive.push(outgoing(folder), PlainFiles())
+    assert receipt.version == "1.1.0"
+    archive.check_whole()
+    assert list((archive.root / ".etiket" / "locks").iterdir()) == []
+    assert archive.connect(PlainFiles()).probe().is_usable
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no second file system to copy from")
+def test_source_on_another_device_is_copied_to_the_archives_own_device_first(archive: Archive) -> None:
+    folder = Path("/dev/shm") / f"etiket-test-{os.getpid()}"
+    try:
+        write_files(folder, {"a.bin": b"a", "large.bin": os.urandom(9 * MIB)})
+        archive.push(outgoing(folder))
+    finally:
+        shutil.rmtree(folder)
+    archive.check_whole()
+
+
+@pytest.mark.parametrize("call", ["make_folder", "create", "publish_folder"])
+def test_missing_right_is_named_before_the_first_byte(archive: Archive, call: str) -> None:
+    probe = archive.connect(RefusingFiles(call)).probe()
+    assert [type(problem) for problem in probe.problems] == [DestinationRefused]
+    assert "this account cannot" in probe.problems[0].reason
+
+
+def test_account_that_may_not_delete_can_send_and_is_told(archive: Archive) -> None:
+    files = RefusingFiles("delete", errno.EPERM)
+    probe = archive.connect(files).probe()
+    assert probe.is_usable
+    assert any("may not delete" in note for note in probe.notes)
+    folder = archive.measured("run", {"a.bin": b"a"})
+    archive.push(outgoing(folder), files)
+    (folder / "a.bin").write_bytes(b"b")
+    assert archive.push(outgoing(folder), files).version == "1.1.0"
+
+
+@pytest.fixture
+def without_deleting(archive: Archive) -> Iterator[Archive]:
+    """The archive seen through a mount on which nothing can be deleted."""
+    if shutil.which("bindfs") is None or not os.path.exists("/dev/fuse"):
+        pytest.skip("bindfs is not installed here")
+    mounted = archive.folder / "mounted"
+    mounted.mkdir()
+    done = subprocess.run(
+        ["bindfs", "--delete-deny", "--no-allow-other", str(archive.root), str(mounted)], capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        pytest.skip(f"bindfs cannot mount here: {done.stderr.strip()}")
+    real, archive.root = archive.root, mounted
+    try:
+        yield archive
+    finally:
+        archive.root = real
+        subprocess.run(["fusermount", "-u", str(mounted)], check=True)
+
+
+def test_mount_that_forbids_deleting_is_written_or_refused_before_the_first_byte(without_deleting: Archive) -> None:
+    archive = without_deleting
+    probe = archive.connect().probe()
+    assert probe.is_usable, probe.problems
+    assert any("may not delete" in note for note in probe.notes)
+    folder = archive.measured("run", {"a.bin": b"a", "large.bin": os.urandom(3 * MIB)})
+    archive.push(outgoing(folder))
+    (folder / "a.bin").write_bytes(b"b")
+    receipt = archive.push(outgoing(folder))
+    assert receipt.version == "1.1.0"
+    assert archive.connect().verify(receipt.remote, "1.1.0", "", StopToken()).is_good
+
+
+# ---------------------------------------------------------------------- killed, cancelled, many
+
+
+KILL_SCRIPT = """
+import sys
+from pathlib import Path
+from etiket_gui.destinations.api import DestinationContext, NoCheckpoint
+from etiket_gui.destinations.archive.destination import ArchiveConfig, ArchiveDestination
+from etiket_gui.domain.stopping import NoProgress, StopToken
+from tests.support.outgoing import AGENT, outgoing
+root, *folders = map(Path, sys.argv[1:])
+destination = ArchiveDestination(ArchiveConfig(path=root), DestinationContext(AGENT, "host", root))
+batch = [outgoing(folder) for folder in folders]
+for _, result in destination.push_many(batch, NoCheckpoint(), NoProgress(), StopToken()):
+    print(result)
+"""
+
+
+@pytest.mark.crash
+@POSIX_ONLY
+@pytest.mark.parametrize("version", ["first", "later"])
+@pytest.mark.parametrize(
+    "point",
+    ["after_stage:2", "after_first_sync", "after_verify", "before_publish:2", "after_blobs", "after_blobs:2",
+     "after_publish", "after_publish:2", "after_second_sync"],
+)  # fmt: skip
+def test_killed_anywhere_the_next_try_ends_where_an_undisturbed_one_does(
+    archive: Archive, point: str, version: str
+) -> None:
+    folders = [archive.measured(f"run {number}", {"a.bin": b"%d" % number, "b.bin": b"same"}) for number in range(3)]
+    if version == "later":
+        for folder in folders:
+            archive.push(outgoing(folder))
+            (folder / "a.bin").write_bytes(b"changed")
+            (folder / "c.bin").write_bytes(os.urandom(2 * MIB))
+    command = [sys.executable, "-c", KILL_SCRIPT, str(archive.root), *map(str, folders)]
+    environment = {**os.environ, "ETIKET_GUI_TEST_FAIL_AT": point, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -9, done.stderr
+    for path in archive.root.glob("*/*/*.yml"):
+        for sha256 in parse_record(path.read_bytes(), path.name).blobs():
+            assert sha256_of(path.parent / BLOBS / sha256[:2] / sha256) == sha256
+    for folder in folders:
+        archive.push(outgoing(folder))
+    assert len(archive.records()) == (6 if version == "later" else 3)
+    assert archive.connect().sweep(StopToken(), minimum_age_s=0) <= 2
+    archive.check_whole()
+
+
+def test_cancelled_large_copy_goes_on_where_it_was(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(40 * MIB)})
+    memory = Memory()
+    stop = StopToken()
+    first = DuringCopy(stop.stop)
+    started_s = time.monotonic()
+    with pytest.raises(Stopped):
+        archive.connect().push(outgoing(folder), memory, first, stop)
+    assert time.monotonic() - started_s < 2
+    assert 0 < memory.states["large.bin"]["offset_bytes"] == first.moved_bytes < 40 * MIB  # type: ignore[operator]
+    second = DuringCopy(lambda: None)
+    archive.connect().push(outgoing(folder), memory, second, StopToken())
+    assert first.moved_bytes + second.moved_bytes == 40 * MIB
+    assert memory.states == {}
+    archive.check_whole()
+
+
+def test_source_that_changed_after_a_cancelled_copy_is_copied_from_its_start(archive: Archive) -> None:
+    folder = archive.measured("run", {"large.bin": os.urandom(40 * MIB)})
+    memory = Memory()
+    stop = StopToken()
+    with pytest.raises(Stopped):
+        archive.connect().push(outgoing(folder), memory, DuringCopy(stop.stop), stop)
+    (folder / "large.bin").write_bytes(os.urandom(30 * MIB))
+    second = DuringCopy(lambda: None)
+    archive.connect().push(outgoing(folder), memory, second, StopToken())
+    assert second.moved_bytes == 30 * MIB
+    archive.check_whole()
+
+
+class Memory:
+    """A checkpoint in memory."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, dict[str, object]] = {}
+
+    def save(self, uuid: str, name: str, state: object) -> None:
+        assert isinstance(state, dict)
+        self.states[name] = json.loads(json.dumps(state))
+
+    def load(self, uuid: str, name: str) -> dict[str, object] | None:
+        return self.states.get(name)
+
+    def clear(self, uuid: str) -> None:
+        self.states.clear()
+
+
+def test_many_files_in_one_dataset_are_sent_and_soon_cancelled(archive: Archive) -> None:
+    folder = archive.measured("run", {f"{number % 20}/f{number}": b"%d" % number for number in range(3000)})
+    stop = StopToken()
+    with pytest.raises(Stopped):
+        archive.connect().push(outgoing(folder), NoCheckpoint(), DuringCopy(stop.stop), stop)
+    assert archive.temporaries() == []
+    receipt = archive.push(outgoing(folder))
+    assert len(receipt.files) == 3000
+    archive.check_whole()
+
+
+@POSIX_ONLY
+def test_few_descriptors_are_enough(archive: Archive) -> None:
+    import resource
+
+    folder = archive.measured("run", {f"f{number}": b"%d" % number for number in range(300)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        archive.push(outgoing(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    archive.check_whole()
+
+
+def test_temporaries_are_swept_by_age_and_owner_and_links_stay_links(archive: Archive) -> None:
+    outside = archive.folder / "outside"
+    write_files(outside, {"precious": b"precious"})
+    staging = archive.root / STAGING
+    ours, theirs = staging / f"{AGENT}-0123456789ab", staging / f"{OTHER_AGENT}-0123456789ab"
+    for made in (ours, theirs, staging / "a note of somebody", staging / f"{AGENT}-notes"):
+        write_files(made, {"x/y": b"y"})
+        if sys.platform != "win32":
+            (made / "link").symlink_to(outside)
+        for path in (*made.rglob("*"), made):
+            if not path.is_symlink():
+                os.utime(path, (time.time() - 25 * 3600,) * 2)
+    fresh = staging / f"{AGENT}-ba9876543210"
+    write_files(fresh, {"x": b""})
+    if sys.platform != "win32":
+        for made in (ours, theirs):
+            os.utime(made / "link", (time.time() - 25 * 3600,) * 2, follow_symlinks=False)
+    assert archive.connect().sweep(StopToken()) == 1
+    assert sorted(os.listdir(staging)) == sorted([theirs.name, fresh.name, "a note of somebody", f"{AGENT}-notes"])
+    assert (outside / "precious").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("names", [("same", "same"), ("a", "a/b"), ("a/b", "a")])
+def test_names_that_cannot_lie_beside_each_other_are_refused(archive: Archive, names: tuple[str, str]) -> None:
+    item = outgoing(archive.measured("run", {"x": b"x"}))
+    file = item.files[0]
+    entry = file.entry
+    files = tuple(
+        SourceFile(FileEntry(name, EntryKind.FILE, 1, entry.mtime_ns, entry.ctime_ns, entry.inode), file.path)
+        for name in names
+    )
+    with pytest.raises(UnsafeName):
+        archive.push(Outgoing(item.reference, "", item.description, files, None, item.confirm))
+    assert archive.records() == {}
+
+
+def test_folder_that_holds_other_things_is_not_made_an_archive(tmp_path: Path) -> None:
+    write_files(tmp_path / "full", {"thesis.docx": b"x"})
+    config = ArchiveConfig(path=tmp_path / "full")
+    destination = ArchiveDestination(config, DestinationContext(AGENT, "host", tmp_path))
+    with pytest.raises(DestinationRefused) as caught:
+        destination.create()
+    assert "empty folder" in caught.value.advice
+    assert os.listdir(tmp_path / "full") == ["thesis.docx"]
+
+
+def test_archive_of_rmellipse_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    write_files(tmp_path / "shared", {".rmearchive": b"", "Global Public Workspace/demo/demo-v1.0.0.yml": b"title: x"})
+    destination = ArchiveDestination(
+        ArchiveConfig(path=tmp_path / "shared"), DestinationContext(AGENT, "host", tmp_path)
+    )
+    destination.create()
+    assert destination.probe().is_usable
+    assert (tmp_path / "shared" / ".rmearchive").read_bytes() == b""

@@ -2,6 +2,7 @@
 
 ``ETIKET_GUI_TEST_FAIL_AT=name[:count[:action]]``: at the count-th pass (default the first) of the point the process
 kills itself (action ``kill``, the default), raises OSError ENOSPC (``full``) or EIO (``broken``), or sleeps (``hang``).
+``ETIKET_GUI_TEST_FAIL_ONCE=file``: only the one process that creates the file fails, its successors do not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import time
 
 VARIABLE = "ETIKET_GUI_TEST_FAIL_AT"
+ONCE_VARIABLE = "ETIKET_GUI_TEST_FAIL_ONCE"
 
 #: Every point of the write order, in its order; the crash runner walks this list.
 POINTS: tuple[str, ...] = (
@@ -49,6 +51,12 @@ def _fail(name: str, asked: str) -> None:
     _passes += 1
     if _passes != int(count or 1):
         return
+    once = os.environ.get(ONCE_VARIABLE)
+    if once is not None:
+        try:
+            os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            return
     match action or "kill":
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)

@@ -184,6 +184,8 @@ def read_archive(
         folder = top / workspace
         if workspace in {".rmearchive", ".etiket", "browse"}:
             continue
+        if workspace == "index.html" and folder.is_file() and not folder.is_symlink():
+            continue
         if not folder.is_dir() or folder.is_symlink() or workspace.startswith("."):
             content.wrong.append(f"{folder} does not belong in an archive")
             continue

@@ -100,6 +100,8 @@ class Coordinator:
         self.load_configuration()
         self.load_steering()
         self.upkeep.plan()
+        # Nothing comes in before the first look is asked for, and the first turn must not wait for it.
+        self.post(lambda: None)
 
     def post(self, action: Callable[[], None]) -> None:
         """Have an action run on the coordinator's thread; callable from any thread."""

@@ -118,7 +118,7 @@ datasets = Table(
     UniqueConstraint("source_id", "identifier"),
     Index("ix_datasets_place", "source_id", "place"),
     Index("ix_datasets_name", "name"),
-    Index("ix_datasets_newest", "newest_change_ns"),
+    Index("ix_datasets_newest", "source_id", "newest_change_ns"),
 )
 Index("ix_datasets_unfinished", datasets.c.newest_change_ns, sqlite_where=text("shown <> 'archived'"))
 Index(

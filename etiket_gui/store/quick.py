@@ -201,6 +201,17 @@ class KnownDatasetsReader:
             )
             return dict(rows)
 
+    def fingerprints_below(self, identifier: str) -> Mapping[str, int]:
+        """The same of the one dataset of that identifier and of those in its folder, without reading the others."""
+        with known_failures(self._path):
+            # "0" follows "/", so the range holds every identifier that begins with this one and a slash.
+            rows = self._connected().execute(
+                "SELECT identifier, fingerprint FROM datasets WHERE source_id = ?1 AND is_gone = 0 AND (identifier = ?2"
+                " OR (identifier > ?2 || '/' AND identifier < ?2 || '0'))",
+                (self._source_id, identifier),
+            )
+            return dict(rows)
+
     def manifest(self, identifier: str) -> tuple[FileEntry, ...]:
         """The entries last read of one dataset, by name; empty when there are none."""
         from etiket_gui.domain.content import FileEntry

@@ -144,19 +144,23 @@ class StoreReader:
 
         A state leaves out what is gone; ``ignored`` names the ignored ones.
         """
-        statement = SELECT_DATASETS.order_by(datasets.c.newest_change_ns.desc(), datasets.c.id.desc())
-        statement = statement.limit(limit).offset(offset)
+        order = (datasets.c.newest_change_ns.desc(), datasets.c.id.desc())
+        # Chosen by number first: only the rows of this page are read whole.
+        chosen = select(datasets.c.id).order_by(*order).limit(limit).offset(offset)
         if source is not None:
-            statement = statement.where(
-                datasets.c.source_id == select(sources.c.id).where(sources.c.name == source).scalar_subquery()
-            )
+            named = select(sources.c.id).where(sources.c.name == source).scalar_subquery()
+            chosen = chosen.where(datasets.c.source_id == named)
         if state is not None:
-            statement = statement.where(datasets.c.shown == state.value)
+            chosen = chosen.where(datasets.c.shown == state.value)
             if state is not TransferState.ARCHIVED:
                 # Said as the index says it, so that a few unfinished among many archived ones are found at once.
-                statement = statement.where(text("shown <> 'archived'"))
-        for word in (search or "").casefold().split():
-            statement = statement.where(descriptions.c.search_text.contains(word, autoescape=True))
+                chosen = chosen.where(text("shown <> 'archived'"))
+        words = (search or "").casefold().split()
+        if words:
+            chosen = chosen.join(descriptions, descriptions.c.dataset_id == datasets.c.id)
+        for word in words:
+            chosen = chosen.where(descriptions.c.search_text.contains(word, autoescape=True))
+        statement = SELECT_DATASETS.where(datasets.c.id.in_(chosen)).order_by(*order)
         with self._session() as connection:
             return [dataset_row(row) for row in connection.execute(statement)]
 

@@ -290,12 +290,8 @@ class DiscoveryWriter(ProblemWriter):
     def mark_gone(self, dataset_ids: Sequence[int]) -> None:
         """These are no longer at their source: counted apart, their problems closed; what was archived stays so."""
         with self._transaction() as connection:
-            ids = {"ids": as_ids(dataset_ids)}
-            connection.execute(_GO, ids)
-            connection.execute(
-                update(problems).where(problems.c.dataset_id.in_(asked()), problems.c.is_open == 1).values(is_open=0),
-                ids,
-            )
+            connection.execute(_GO, {"ids": as_ids(dataset_ids)})
+            self._close_item_problems(facts.id for facts in facts_of_datasets(connection, dataset_ids))
             self._touch(dataset_ids)
 
     def rename_dataset(self, dataset_id: int, new_identifier: str, new_name: str) -> DatasetRow:
@@ -364,8 +360,7 @@ class DiscoveryWriter(ProblemWriter):
     def find_by_place(self, source_id: int, places: Iterable[str]) -> dict[str, list[DatasetRow]]:
         """The datasets of a source that lie at these places ("device:inode"), by place; the empty place has none."""
         wanted = [place for place in places if place]
-        with self._transaction() as connection:
-            self._recount()
+        with self._reading() as connection:
             by_place: dict[str, list[DatasetRow]] = {}
             for row in connection.execute(_BY_PLACE, {"source": source_id, "places": as_ids(wanted)}):
                 by_place.setdefault(row.place, []).append(dataset_row(row))
@@ -403,7 +398,11 @@ class DiscoveryWriter(ProblemWriter):
                 connection.execute(_NEW_DATASET, list(new.values()))
                 connection.execute(
                     _NEW_DESCRIPTION,
-                    [_adopted_description(ids[item.uuid], item) for item in stored if item.uuid in new],
+                    list(
+                        {
+                            item.uuid: _adopted_description(ids[item.uuid], item) for item in stored if item.uuid in new
+                        }.values()
+                    ),
                 )
             for source_id, rows in by_source.items():
                 self._make_transfers(source_id, rows)

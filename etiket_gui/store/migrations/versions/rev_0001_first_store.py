@@ -143,7 +143,7 @@ STATEMENTS = (
     CREATE INDEX ix_datasets_name ON datasets (name)
     """,
     """
-    CREATE INDEX ix_datasets_newest ON datasets (newest_change_ns)
+    CREATE INDEX ix_datasets_newest ON datasets (source_id, newest_change_ns)
     """,
     """
     CREATE INDEX ix_datasets_place ON datasets (source_id, place)

@@ -49,6 +49,7 @@ class IgnoreRules:
     def __init__(self, patterns: Sequence[str], skip: Sequence[str] = ()) -> None:
         self.patterns = tuple(patterns)
         self._spec = _spec(patterns)
+        self._quick = _any_of(self._spec)
         self._folders = _spec(pattern for pattern in patterns if re.fullmatch(r"!?[^/]+/", pattern.strip()))
         self._skip = _spec(skip)
         self._skip_names = frozenset(skip)
@@ -60,7 +61,8 @@ class IgnoreRules:
 
     def matches(self, name: str) -> bool:
         """Whether a file or link is left out; ``name`` is its portable name inside the dataset."""
-        if self._spec.match_file(name):
+        # Most names match nothing, and one expression says so faster than a dozen; "!" only takes back a match.
+        if self._quick.search(name) is not None and self._spec.match_file(name):
             return True
         if not self._asks_skip:
             return False
@@ -82,6 +84,17 @@ class IgnoreRules:
     def number(self) -> int:
         """A number that differs when the patterns differ; a dataset is looked at again after a change of rules."""
         return zlib.crc32("\n".join(self.patterns).encode("utf-8", "surrogatepass"))
+
+
+def _any_of(spec: GitIgnoreSpec) -> re.Pattern[str]:
+    """One expression that finds at least every name which one of the patterns matches."""
+    parts = [
+        # A group name may stand in an expression only once.
+        re.sub(r"\?P<\w+>", "?:", pattern.regex.pattern)
+        for pattern in spec.patterns
+        if pattern.include and isinstance(pattern.regex, re.Pattern)
+    ]
+    return re.compile("|".join(f"(?:{part})" for part in parts) if parts else r"(?!)")
 
 
 def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:

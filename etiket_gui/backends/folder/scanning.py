@@ -42,6 +42,7 @@ class FolderScan:
         self._report = report
         self._stop = stop
         self._tally = Tally()
+        self._all_known: Mapping[str, int] | None = None
         self._seen_count = 0
         self._root_status = _root_status(levels.root)
 
@@ -125,9 +126,10 @@ class FolderScan:
         missing: set[str] = set()
         for base in sorted(bases):
             fingerprints = self._fingerprints_near(base)
+            is_one_dataset = base != ROOT_IDENTIFIER and base.count("/") + 1 == self._levels.level
             unseen = {
                 identifier
-                for identifier in fingerprints
+                for identifier in ({base} & fingerprints.keys() if is_one_dataset else fingerprints)
                 if is_at_or_below(identifier, base)
                 or (self._levels.level == MARKED and is_at_or_below(base, identifier))
             }
@@ -144,7 +146,9 @@ class FolderScan:
         """Of the datasets at or below ``base`` and, where marks decide, of those above it."""
         known = self._known
         if base == ROOT_IDENTIFIER or not isinstance(known, IndexedKnownDatasets):
-            return known.fingerprints()
+            if self._all_known is None:
+                self._all_known = known.fingerprints()
+            return self._all_known
         found = dict(known.fingerprints_below(base))
         if self._levels.level == MARKED:
             for above in identifiers_above(base):
@@ -209,7 +213,7 @@ class FolderScan:
             # What the manifest does not hold cannot be compared with it.
             return False
         before = self._known.manifest(identifier)
-        return is_same_manifest(before, [self._surveyor.file_entry(item) for item in survey.entries])
+        return bool(before) and is_same_manifest(before, [self._surveyor.file_entry(item) for item in survey.entries])
 
     def _place(self, status: os.stat_result) -> str:
         same_volume = status.st_dev == self._root_status.st_dev

@@ -125,6 +125,18 @@ def test_deleted_paths_make_known_datasets_at_or_below_them_missing(tmp_path: Pa
     assert source.summary.missing == ("tue/1",)
 
 
+@pytest.mark.parametrize("level", [1, 2, -1])
+def test_event_at_the_root_looks_everywhere(tmp_path: Path, level: int) -> None:
+    source = make(tmp_path, level, *(f"{day}/{run}/{MARK}" for day in "ab" for run in "12"))
+    for path in source.root.rglob(MARK):
+        path.write_text("")
+    before = source.look()
+    gone = min(before)
+    shutil.rmtree(source.root / gone)
+    source.look(paths=(source.root,))
+    assert source.summary.missing == (gone,)
+
+
 def test_renamed_folder_is_both_ends_of_the_event(tmp_path: Path) -> None:
     source = make(tmp_path, 1, "a/1.csv")
     place = source.look()["a"].place

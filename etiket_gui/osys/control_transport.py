@@ -200,24 +200,22 @@ if sys.platform != "win32":
             return b"".join(parts)
 
     class SocketListener:
-        """A Unix socket that only this account may connect to, in the run folder or, if that path is too long, in a
-        private folder of its own below the runtime or temporary folder."""
+        """A Unix socket that only this account may connect to, in the run folder or, if that path is too long or its
+        file system holds no sockets, in a private folder of its own below the runtime or temporary folder."""
 
         def __init__(self, run_folder: Path) -> None:
-            folder, self._private = _folder_for_socket(run_folder)
-            self._path = os.path.join(folder, SOCKET_FILE)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._path)
-                self._socket.bind(self._path)
-                os.chmod(self._path, 0o600)
-                self._socket.listen(64)
-                self._socket.setblocking(False)
-                self._inode = os.stat(self._path).st_ino
-            except OSError:
-                self._socket.close()
-                raise
+            self._path = os.path.join(os.path.abspath(run_folder), SOCKET_FILE)
+            self._private: str | None = None
+            bound = _bind(self._path) if _fits(self._path) else None
+            if bound is None:
+                private = self._private = _make_private_folder(run_folder)
+                self._path = os.path.join(private, SOCKET_FILE)
+                bound = _bind(self._path)
+                if bound is None:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(private)
+                    raise OSError(f"no socket can be made for {run_folder}")
+            self._socket, self._inode = bound
             self._wake_read, self._wake_write = os.pipe()
             self._selector = selectors.DefaultSelector()
             self._selector.register(self._socket, selectors.EVENT_READ)
@@ -313,22 +311,32 @@ if sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
 
-    def _folder_for_socket(run_folder: Path) -> tuple[str, str | None]:
-        """Where the socket goes, and the private folder if one was made for it."""
-        folder = os.path.abspath(run_folder)
-        if _fits(os.path.join(folder, SOCKET_FILE)):
-            return folder, None
+    def _bind(path: str) -> tuple[socket.socket, int] | None:
+        """A listening socket of that path and its inode; None when the place does not take one."""
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            listening.bind(path)
+            os.chmod(path, 0o600)
+            listening.listen(64)
+            listening.setblocking(False)
+            return listening, os.stat(path).st_ino
+        except OSError:
+            listening.close()
+            return None
+
+    def _make_private_folder(run_folder: Path) -> str:
         import tempfile
 
         for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108  # 0700 below it
             if not base or not _fits(os.path.join(base, PRIVATE_PREFIX + "x" * 8, SOCKET_FILE)):
                 continue
             try:
-                private = tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=base)
+                return tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=base)
             except OSError:
                 continue
-            return private, private
-        raise OSError(f"no folder with a path short enough for a socket was found for {folder}")
+        raise OSError(f"no folder with a path short enough for a socket was found for {run_folder}")
 
     def _fits(path: str) -> bool:
         return len(os.fsencode(path)) <= LONGEST_ADDRESS_BYTES

@@ -92,6 +92,21 @@ def test_home_with_a_very_long_path_is_served_and_leaves_nothing_behind(
         short.rmdir()
 
 
+def test_home_on_a_file_system_without_sockets_is_served(
+    run_folder: Path, account_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = control_transport._bind
+    monkeypatch.setattr(
+        control_transport, "_bind", lambda path: None if path.startswith(str(run_folder)) else bind(path)
+    )
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    with ControlServer(run_folder, _echo):
+        address = Path(_address(run_folder))
+        assert not address.is_relative_to(run_folder)
+        assert ControlClient(run_folder).ask({"command": "X"})["is_ok"]
+    assert not address.parent.exists()
+
+
 def test_only_this_account_may_connect(run_folder: Path) -> None:
     with ControlServer(run_folder, _echo):
         assert stat.S_IMODE(run_folder.stat().st_mode) == 0o700

@@ -7,10 +7,10 @@ import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from etiket_gui.cli.exit_codes import ExitCode
 from etiket_gui.cli.output import count_text, iso_time, local_time, quoted, size_text
@@ -26,6 +26,10 @@ _LONGEST_NAME_BYTES = 200
 _NOT_IN_A_NAME = re.compile(
     "[\x00-\x1f\x7f/\ud800-\udfff]" if sys.platform != "win32" else r'[\x00-\x1f\x7f<>:"/\\|?*]'
 )
+
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,24 @@ def _tracked(session: Session, query: str) -> dict[str, tuple[str, str, str, str
     return found
 
 
+def from_each(
+    session: Session, asked: Sequence[_Asked], ask: Callable[[_Asked], Sequence[_Answer]]
+) -> list[tuple[_Asked, Sequence[_Answer]]]:
+    """What each gives; one that fails is told and left out, unless all of them fail."""
+    given: list[tuple[_Asked, Sequence[_Answer]]] = []
+    failures: list[EtiketError] = []
+    for item in asked:
+        try:
+            given.append((item, ask(item)))
+        except EtiketError as error:
+            if isinstance(error, Stopped) or len(failures) + 1 == len(asked):
+                raise
+            failures.append(error)
+    for failure in failures:
+        session.output.message(f"Left out: {failure.reason}")
+    return given
+
+
 # -- versions --------------------------------------------------------------------------------------------------------
 
 
@@ -157,8 +179,12 @@ def _versions(session: Session, arguments: Namespace) -> int:
     with stop_on_interrupt() as stop:
         found = [
             (item, version)
-            for item in located(session, arguments.dataset, arguments.place, stop)
-            for version in item.place.destination.versions(item.remote, item.scope)
+            for item, versions in from_each(
+                session,
+                located(session, arguments.dataset, arguments.place, stop),
+                lambda item: item.place.destination.versions(item.remote, item.scope),
+            )
+            for version in versions
         ]
     if session.output.is_json:
         session.output.json([_version_json(item, version) for item, version in found])
@@ -222,10 +248,6 @@ def _restore(session: Session, arguments: Namespace) -> int:
             raise UsageError(
                 f"{target} is there already, and nothing is overwritten.", advice="Name another folder with --to DIR."
             )
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be made: {error.strerror}.", path=folder) from error
         return _fetch_from_first(session, found, wanted, target, method, stop)
 
 
@@ -267,6 +289,10 @@ def _fetch(
     session: Session, item: Located, wanted: str | None, target: Path, method: RestoreMethod, stop: StopToken
 ) -> int:
     version = chosen_version(item, wanted)
+    try:
+        os.makedirs(target.parent, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{target.parent} cannot be made: {error.strerror}.", path=str(target.parent)) from error
     begun_s = time.monotonic()
     with ByteProgress(session.output, f"Restoring {item.name}", stop, total=version.size_bytes) as progress:
         report = item.place.destination.fetch(
@@ -332,10 +358,16 @@ def _configure_search(parser: ArgumentParser) -> None:
 
 def _search(session: Session, arguments: Namespace) -> int:
     text = " ".join(arguments.text)
-    rows: list[tuple[Place, StoredDataset]] = []
     with stop_on_interrupt() as stop:
-        for place in places(session, arguments.place):
-            rows.extend((place, item) for item in place.destination.search(text, stop))
+        rows = [
+            (place, item)
+            for place, found in from_each(
+                session,
+                places(session, arguments.place),
+                lambda place: list(place.destination.search(text, stop)),
+            )
+            for item in found
+        ]
         stop.check()
     if session.output.is_json:
         session.output.json([_found_json(place, item) for place, item in rows])

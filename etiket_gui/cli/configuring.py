@@ -328,9 +328,7 @@ def routes_from_text(wanted: Sequence[str], destinations: Sequence[DestinationRo
             advice="Add one first, for example: etiket-sync add-destination archive lab-archive path=/data/archive",
         )
     names = ", ".join(row.name for row in destinations)
-    raise UsageError(
-        f"There are several destinations ({names}).", advice="Say where the source goes: --to NAME[:SCOPE]"
-    )
+    raise UsageError(f"There are several destinations: {names}.", advice="Say where the source goes: --to NAME[:SCOPE]")
 
 
 COMMANDS = {

@@ -13,9 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from etiket_gui.cli.output import Output
-from etiket_gui.domain.commands import Command, Reply
 from etiket_gui.domain.errors import EtiketError, HomeInUse, StoreDamaged, StoreProblem, UsageError, error_from_json
-from etiket_gui.domain.identity import new_source_uuid
 from etiket_gui.domain.stopping import StopToken
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from etiket_gui.credentials.keyring_store import KeyringStore
     from etiket_gui.destinations.api import CredentialLookup, Destination
+    from etiket_gui.domain.commands import Command, Reply
     from etiket_gui.settings.home import Home
     from etiket_gui.store.reader import StoreReader
     from etiket_gui.store.rows import DatasetRow, DestinationRow
@@ -113,6 +112,7 @@ class Session:
 
     def ask_engine(self, command: Command, timeout_s: float = _ENGINE_ANSWERS_WITHIN_S) -> Reply | None:
         """The running engine's reply, or None when no engine runs. Raises EtiketError when it hangs."""
+        from etiket_gui.domain.commands import Reply
         from etiket_gui.osys.control import ControlClient, EngineHangs, NobodyAnswers
 
         try:
@@ -207,6 +207,8 @@ class Session:
 
     def _agent(self) -> str:
         """The uuid of this home; looking into an archive makes no home, so without one it is a uuid for this once."""
+        from etiket_gui.domain.identity import new_source_uuid
+
         if self.home.root.is_dir():
             with contextlib.suppress(StoreProblem):
                 return self.home.agent_uuid()

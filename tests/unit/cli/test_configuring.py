@@ -1,0 +1,172 @@
+"""Sources and destinations are added, changed and removed by command, and nonsense is refused with the reason."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from etiket_gui.cli.main import main
+from tests.support.command_line import CommandLineRunner, make_datasets
+
+
+def test_a_folder_is_recognised_and_the_printed_command_adds_it(cli: CommandLineRunner, tmp_path: Path) -> None:
+    data = make_datasets(tmp_path / "my; data", "a", "b")
+    cli.ok("add-destination", "archive", "arch", f"path={tmp_path / 'archive'}")
+    said = cli.ok("detect", data).out
+    command = said.partition("Add it: ")[2]
+    assert main(shlex.split(command)[1:]) == 0
+    assert cli.ok("sources", "--json").json[0]["where"] == str(data)
+
+
+def test_detect_gives_scripts_the_options(cli: CommandLineRunner, data: Path) -> None:
+    found = cli.ok("detect", data, "--json").json
+    assert found["recognised"][0]["backend"] == "folder"
+    assert found["recognised"][0]["options"]["root_directory"] == str(data)
+    assert found["recognised"][0]["dataset_count"] == 3
+
+
+def test_detect_says_that_an_archive_is_no_source(configured: CommandLineRunner, tmp_path: Path) -> None:
+    ended = configured("detect", tmp_path / "archive")
+    assert ended.code == 2
+    assert "is an archive" in ended.err
+
+
+def test_what_was_added_is_listed(configured: CommandLineRunner, data: Path, tmp_path: Path) -> None:
+    source = configured.ok("sources", "--json").json[0]
+    assert (source["name"], source["backend"], source["where"]) == ("lab", "folder", str(data))
+    assert source["routes"] == [{"destination": "arch", "scope": ""}]
+    assert source["config"]["settle_time"] == 0.2
+    destination = configured.ok("destinations", "--json").json[0]
+    assert (destination["name"], destination["config"]["path"]) == ("arch", str(tmp_path / "archive"))
+    assert "lab" in configured.ok("sources").out
+    assert str(tmp_path / "archive") in configured.ok("destinations").out
+
+
+def test_adding_a_destination_makes_the_archive_and_gives_it_its_own_uuid(
+    configured: CommandLineRunner, tmp_path: Path
+) -> None:
+    assert (tmp_path / "archive" / ".rmearchive").exists()
+    row = configured.ok("destinations", "--json").json[0]
+    probe = configured.ok("test", "arch", "--json").json
+    assert probe["is_usable"]
+    assert row["uuid"] == probe["identity"]
+
+
+def test_an_archive_that_is_away_is_told_by_test(configured: CommandLineRunner, tmp_path: Path) -> None:
+    (tmp_path / "archive").rename(tmp_path / "elsewhere")
+    ended = configured("test", "arch")
+    assert ended.code == 3
+    assert "cannot be used now" in ended.out
+    assert configured("test", "nothing").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("add-source", "folder", "lab", "root_directory={other}"), "already a source"),
+        (("add-source", "folder", "x"), "root_directory=… is missing"),
+        (("add-source", "folder", "x", "root_directory={other}", "level=99"), "level 99 is not possible"),
+        (("add-source", "folder", "x", "folder={other}"), "Valid keys: root_directory, level"),
+        (("add-source", "folder", "x", "root_directory={other}/nothing"), "There is nothing at"),
+        (("add-source", "folder", "x", "root_directory={other}", "--to", "nowhere"), "There are: arch"),
+        (("add-source", "folder", "x", "root_directory={other}", "--to", "arch", "--to", "arch"), "twice"),
+        (("add-source", "folder", "x", "root_directory={data}"), "is already the source lab"),
+        (("add-source", "folder", "x", "root_directory={data}/run 1"), "lies inside the source lab"),
+        (("add-source", "folder", "x", "root_directory={data}/.."), "holds the source lab"),
+        (("add-source", "folder", "x", "root_directory={archive}"), "archive would archive itself"),
+        (("add-source", "folder", "a:b", "root_directory={other}"), "has one of the characters"),
+        (("add-destination", "archive", "arch", "path={other}"), "already a destination"),
+        (("add-destination", "archive", "x", "path={archive}"), "is already the destination arch"),
+        (("add-destination", "archive", "x", "path={archive}/inner"), "inside each other"),
+        (("add-destination", "archive", "x", "path={data}/archive"), "nothing is ever written into a source"),
+        (("add-destination", "archive", "x", "path={full}"), "holds other things"),
+        (("add-destination", "archive", "x", "path={full}/no/parent"), "is not there"),
+        (("add-destination", "archive", "x", "path={full}", "password=1"), "There is no key 'password'"),
+        (("edit-source", "lab"), "Nothing to change"),
+        (("edit-source", "lab", "--to", "nowhere"), "There are: arch"),
+        (("edit-source", "lab", "root_directory={archive}"), "archive would archive itself"),
+        (("edit-destination", "arch"), "Nothing to change"),
+        (("remove-destination", "arch"), "only destination of lab"),
+    ],
+)
+def test_nonsense_is_refused_with_the_reason_and_nothing_is_made(
+    configured: CommandLineRunner, data: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    places = {"data": data, "archive": tmp_path / "archive", "other": tmp_path / "other", "full": tmp_path / "full"}
+    make_datasets(places["other"], "a")
+    make_datasets(places["full"], "thesis")
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    listed = configured.ok("sources", "--json").out, configured.ok("destinations", "--json").out
+    ended = configured(*(argument.format(**places) for argument in arguments))
+    assert ended.code == 2
+    assert sentence in ended.err
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    assert (configured.ok("sources", "--json").out, configured.ok("destinations", "--json").out) == listed
+
+
+def test_an_archive_reached_by_another_path_is_not_added_twice(configured: CommandLineRunner, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "archive")
+    ended = configured("add-destination", "archive", "again", f"path={tmp_path / 'link'}")
+    assert ended.code == 2
+    assert "the destination arch" in ended.err
+
+
+def test_several_destinations_must_be_chosen_from(configured: CommandLineRunner, tmp_path: Path) -> None:
+    other = make_datasets(tmp_path / "other", "a")
+    configured.ok("add-destination", "archive", "second", f"path={tmp_path / 'second'}")
+    ended = configured("add-source", "folder", "x", f"root_directory={other}")
+    assert ended.code == 2
+    assert "several destinations: arch, second" in ended.err
+    configured.ok("add-source", "folder", "x", f"root_directory={other}", "--to", "arch:Team A", "--to", "second")
+    assert configured.ok("sources", "--json").json[1]["routes"] == [
+        {"destination": "arch", "scope": "Team A"}, {"destination": "second", "scope": ""},
+    ]  # fmt: skip
+
+
+def test_a_source_is_changed_in_parts(configured: CommandLineRunner, data: Path) -> None:
+    configured.ok("edit-source", "lab", "level=0", "ignore=*.tmp", "--name", "fridge", "--disable", "--to", "arch:S")
+    source = configured.ok("sources", "--json").json[0]
+    assert source["name"] == "fridge"
+    assert source["config"]["level"] == 0
+    assert source["config"]["ignore"] == ["*.tmp"]
+    assert source["config"]["settle_time"] == 0.2
+    assert source["where"] == str(data)
+    assert source["routes"] == [{"destination": "arch", "scope": "S"}]
+    assert not source["is_enabled"]
+    assert "off" in configured.ok("sources").out
+
+
+def test_removing_keeps_what_is_archived(configured: CommandLineRunner, tmp_path: Path) -> None:
+    assert "What is archived stays" in configured.ok("remove-source", "lab").out
+    assert "What is archived there stays" in configured.ok("remove-destination", "arch").out
+    assert (tmp_path / "archive" / ".rmearchive").exists()
+    assert configured.ok("sources", "--json").json == configured.ok("destinations", "--json").json == []
+
+
+def test_a_destination_is_renamed(configured: CommandLineRunner) -> None:
+    configured.ok("edit-destination", "arch", "--name", "long-term", "free_floor_bytes=2GB")
+    row = configured.ok("destinations", "--json").json[0]
+    assert (row["name"], row["config"]["free_floor_bytes"]) == ("long-term", 2_000_000_000)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are text on Windows")
+def test_a_folder_whose_name_is_no_text_can_be_added(configured: CommandLineRunner, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/od\xff\x1bd")
+    os.makedirs(os.path.join(odd, "a"))
+    configured.ok("add-source", "folder", "odd", f"root_directory={odd}")
+    listed = configured.ok("sources").out
+    assert "\x1b" not in listed
+    assert configured.ok("sources", "--json").json[1]["config"]["root_directory"].endswith("/od‛ff‛1bd")
+    assert "is already the source odd" in configured("add-source", "folder", "x", f"root_directory={odd}").err
+
+
+def test_plugins_lists_every_option_with_its_meaning(cli: CommandLineRunner) -> None:
+    plugins = {plugin["name"]: plugin for plugin in cli.ok("plugins", "--json").json}
+    assert plugins["folder"]["is_usable"]
+    level = next(option for option in plugins["folder"]["options"] if option["name"] == "level")
+    assert (level["default"], level["is_required"]) == (1, False)
+    assert "root_directory=" in cli.ok("plugins", "folder").out
+    assert cli("plugins", "nothing").code == 2

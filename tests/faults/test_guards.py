@@ -53,6 +53,8 @@ def test_fault_test_turns_red_without_its_guard(
         raise result
     outcomes = result.get(test.node, set())
     assert "broken" not in outcomes, f"{test.node} could not even start with the guard {test.guard!r} off"
+    if outcomes == {"skipped"}:
+        pytest.skip("the fault cannot be made on this machine, so its test does not run here either")
     assert "failed" in outcomes, f"{test.node} stays {sorted(outcomes)} with the guard {test.guard!r} off"
 
 

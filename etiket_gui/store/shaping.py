@@ -253,9 +253,9 @@ def unpacked_files(packed: bytes) -> tuple[tuple[str, int, str | None], ...]:
     return tuple((name, size, sha256) for name, size, sha256 in json.loads(zlib.decompress(packed)))
 
 
-def collected_ns(text: str | None) -> int | None:
+def collected_ns(text: object) -> int | None:
     """ns since 1970 UTC of an ISO 8601 time; without a zone it is local time. None when it is no time at all."""
-    if not text:
+    if not isinstance(text, str):
         return None
     try:
         moment = dt.datetime.fromisoformat(text).astimezone(dt.UTC)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from etiket_gui.domain import guards
@@ -144,7 +144,11 @@ _DUE = FACTS.where(_t.due_ns <= bindparam("now"))
 _DUE_TOO_LATE = FACTS.where(_t.due_ns > bindparam("horizon"))
 _NEXT_DUE = select(func.min(_t.due_ns)).where(_t.due_ns.is_not(None))
 _SHIFT_TRANSFERS = update(transfers).where(_t.due_ns.is_not(None)).values(due_ns=_t.due_ns + bindparam("delta"))
-_SHIFT_PROBLEMS = update(problems).where(_p.due_ns.is_not(None)).values(due_ns=_p.due_ns + bindparam("delta"))
+_SHIFT_PROBLEMS = (
+    update(problems)
+    .where(_p.is_open == literal_column("1"), _p.due_ns.is_not(None))
+    .values(due_ns=_p.due_ns + bindparam("delta"))
+)
 _FAILED = TransferState.FAILED.value
 _FAILED_ANYWHERE = FACTS.where(_t.route_id.in_(select(routes.c.id)), _t.shown == _FAILED)
 _FAILED_OF_SOURCE = FACTS.where(

@@ -15,6 +15,7 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.content import Unreadable
 from etiket_gui.domain.names import check_relative, display, from_portable, to_portable
 from etiket_gui.domain.stopping import StopToken
+from etiket_gui.osys.long_paths import extended_path
 
 #: The identifier of a source's root when the root itself is the dataset.
 ROOT_IDENTIFIER = "."
@@ -77,6 +78,7 @@ class Levels:
 
         None when the path is outside the source. A path above the source concerns all of it.
         """
+        path = extended_path(from_portable(path))
         relative = _relative(self.root, path)
         if relative is None:
             return ROOT_IDENTIFIER if _relative(path, self.root) is not None else None
@@ -212,7 +214,7 @@ def unreadable(identifier: str, path: str, error: OSError) -> Unreadable:
 
 def _relative(base: str, path: str) -> list[str] | None:
     """The components of ``path`` below ``base``, or None when it is not there."""
-    base, path = os.path.normpath(base), os.path.normpath(from_portable(path))
+    base, path = os.path.normpath(base), os.path.normpath(path)
     if os.path.normcase(base) == os.path.normcase(path):
         return []
     start = base if base.endswith(os.sep) else base + os.sep

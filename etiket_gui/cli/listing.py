@@ -11,7 +11,7 @@ from etiket_gui.cli.exit_codes import ExitCode
 from etiket_gui.cli.output import ago_text, count_text, iso_time, local_time, size_text
 from etiket_gui.cli.session import CommandLine, Session
 from etiket_gui.domain.errors import EtiketError
-from etiket_gui.domain.states import RunState, TransferState
+from etiket_gui.domain.states import EntryKind, RunState, TransferState
 
 if TYPE_CHECKING:
     from etiket_gui.store.reader import StoreReader
@@ -199,9 +199,16 @@ def _datasets_json(session: Session, arguments: Namespace) -> None:
         for row in page:
             value = _dataset_json(row, sources[row.source_id], transfers.get(row.id, ()), destinations)
             if has_files:
+                entries = list(reader.files(row.id))
                 value["files"] = [
                     {"name": entry.name, "size_bytes": entry.size_bytes, "sha256": entry.sha256}
-                    for entry in reader.files(row.id)
+                    for entry in entries
+                    if entry.kind is EntryKind.FILE
+                ]
+                value["links"] = [
+                    {"name": entry.name, "target": entry.link_target}
+                    for entry in entries
+                    if entry.kind is EntryKind.LINK
                 ]
             out.write("\n" if is_first else ",\n")
             json.dump(value, out)

@@ -217,12 +217,14 @@ def _reader_went_away() -> int:
 
 
 def _tell_bug(error: Exception, output: Output, session: Session | None) -> int:
+    from etiket_gui.credentials.redaction import redact
+
     log = None if session is None else session.log_bug(error)
-    output.message(f"A bug in this program: {type(error).__name__}: {error}")
+    output.message(redact(f"A bug in this program: {type(error).__name__}: {error}"))
     if log is None:
         import traceback
 
-        output.messages.write("".join(traceback.format_exception(error)))
+        output.messages.write(redact("".join(traceback.format_exception(error))))
     else:
         output.message(f"The details are in {log}. Nothing that is archived is touched.")
     output.message("Please report it with the file that this command writes: etiket-sync export-diagnostics FILE")

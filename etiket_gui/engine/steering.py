@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.commands import (
     AddDestination,
     AddSource,
@@ -114,7 +115,8 @@ class Steering:
                 if _is_ahead(paused_ns, now_ns) or _is_ahead(held_ns, now_ns):
                     sentence = "The pause and the hold are over; the work goes on."
                 paused_ns = held_ns = 0
-        self._writer.set_steering(paused_ns, held_ns)
+        if guards.is_on("steering-is-kept"):
+            self._writer.set_steering(paused_ns, held_ns)
         return Reply(True, sentence, {"paused_until_ns": paused_ns, "held_until_ns": held_ns})
 
     def _retry(self, command: RetryTransfers) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -200,9 +201,10 @@ class Workshop:
         """Write down at the destination which source sends there; returns whether it knew that source already."""
         _, destination = self._destination(task)
         source = StoredSource.from_json({**task.body["stored_source"], "host": host_name()})
-        was_known = any(known.uuid == source.uuid for known in destination.sources())
-        destination.remember_source(source)
-        return {"was_known": was_known}
+        known = [stored for stored in destination.sources() if stored.uuid == source.uuid]
+        if not any(dataclasses.replace(stored, written_at_ns=source.written_at_ns) == source for stored in known):
+            destination.remember_source(source)
+        return {"was_known": bool(known)}
 
     def recover(self, task: Task) -> dict[str, Any]:
         """Tell everything a destination knows of a source's datasets, for a store that was lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
 
@@ -94,8 +95,13 @@ def _any_of(spec: GitIgnoreSpec) -> re.Pattern[str]:
         for pattern in spec.patterns
         if pattern.include and isinstance(pattern.regex, re.Pattern)
     ]
-    return re.compile("|".join(f"(?:{part})" for part in parts) if parts else r"(?!)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile("|".join(f"(?:{part})" for part in parts) if parts else r"(?!)")
 
 
 def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:
-    return GitIgnoreSpec.from_lines([pattern.replace(QUOTE, QUOTE + QUOTE) for pattern in patterns])
+    with warnings.catch_warnings():
+        # "[[]" is a fine pattern; that it may mean something else to a later `re` is not the person's concern.
+        warnings.simplefilter("ignore", FutureWarning)
+        return GitIgnoreSpec.from_lines([pattern.replace(QUOTE, QUOTE + QUOTE) for pattern in patterns])

@@ -69,3 +69,9 @@ def test_pattern_that_means_nothing_is_refused_with_a_sentence(pattern: str) -> 
 def test_rules_have_a_number_of_their_own() -> None:
     assert IgnoreRules(["a", "b"]).number() == IgnoreRules(["a", "b"]).number()
     assert len({IgnoreRules(patterns).number() for patterns in ([], ["a"], ["b"], ["a", "b"], ["b", "a"])}) == 5
+
+
+def test_bracket_in_brackets_is_a_pattern() -> None:
+    check_pattern("[[]x")
+    assert IgnoreRules(["[[]x"]).matches("[x")
+    assert IgnoreRules([]).with_skip(["[[]x"]).matches("a/[x")

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -101,6 +102,7 @@ class WatchServer:
         self._is_limit_reached = is_limit_reached
         self._now_s = now_s
         self._look_s = look_s
+        self._anew_s = 6 * look_s
         self._paths = PathCoalescer(now_s)
         self._condition = threading.Condition()
         self._setup = threading.RLock()
@@ -214,6 +216,8 @@ class WatchServer:
             dead = _dead_thread(self._observer)
             if dead:
                 self._restart(dead)
+            elif getattr(self._observer, "has_missed", False) and now_s - self._observer_since_s >= self._anew_s:
+                self._begin_anew("some new folders may have been missed", delay_s=0.0)
         if self._observer is None:
             self._start_observer(now_s)
         if self._observer is None:
@@ -248,13 +252,19 @@ class WatchServer:
             "Watching stopped (%s) and is started again.",
             dead,
         )
+        delay_s = self._observer_delay_s
+        self._observer_delay_s = min(max(2 * delay_s, self._look_s), _LONGEST_RETRY_S / 2)
+        self._begin_anew("watching it stopped for a moment", delay_s=delay_s)
+
+    def _begin_anew(self, reason: str, *, delay_s: float) -> None:
+        """All folders are watched anew by a new observer after ``delay_s``."""
         self._drop_observer()
-        self._observer_retry_s = now_s + self._observer_delay_s
-        self._observer_delay_s = min(max(2 * self._observer_delay_s, self._look_s), _LONGEST_RETRY_S / 2)
+        self._observer_retry_s = self._now_s() + delay_s
         for root in self._roots:
             if root.retry_s is None:
-                self._lost(root.path, "watching it stopped for a moment")
-            root.watch, root.retry_s = None, 0.0
+                self._lost(root.path, reason)
+                root.retry_s = 0.0
+            root.watch = None
 
     def _drop_observer(self) -> None:
         observer, self._observer = self._observer, None
@@ -366,7 +376,9 @@ def _dead_thread(observer: Observer) -> str:
             return f"the watcher of {emitter.watch.path} ended"
         for name in _WATCHER_THREADS:
             reader = getattr(emitter, name, None)
-            if isinstance(reader, threading.Thread) and not reader.is_alive() and emitter.should_keep_running():
+            if not isinstance(reader, threading.Thread):
+                continue
+            if not reader.is_alive() and emitter.should_keep_running():
                 return "the reader of events ended"
     return ""
 
@@ -378,14 +390,32 @@ def new_watchdog_observer() -> Observer:
         from watchdog.observers.api import BaseObserver
 
         reader_class = getattr(inotify_c, "InotifyFD", None)
+        # Folders made within folders just made are met twice, which watchdog says with all its tables in the text.
+        warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
         if reader_class is not None:
             # The reader that watchdog 7 shares in the whole process cannot be replaced when it died; ours can.
-            reader = reader_class()
+            reader = _sturdy(reader_class)()
             reader.start()
             return _ObserverWithReader(BaseObserver(inotify.InotifyEmitter, inotify_fd=reader), reader)
     from watchdog.observers import Observer as PlatformObserver
 
     return PlatformObserver()
+
+
+def _sturdy(reader_class: Any) -> Any:
+    """A reader that survives meeting a folder that is made or removed while it looks into it."""
+
+    class SturdyReader(reader_class):  # type: ignore[misc]
+        has_missed = False
+
+        def handle_event(self, event: Any) -> None:
+            try:
+                super().handle_event(event)
+            except (KeyError, OSError) as error:
+                logger.debug("The watcher lost its way in new folders: %r", error)
+                self.has_missed = True
+
+    return SturdyReader
 
 
 class _ObserverWithReader:
@@ -414,6 +444,10 @@ class _ObserverWithReader:
 
     def unschedule(self, watch: Any) -> None:
         self._observer.unschedule(watch)
+
+    @property
+    def has_missed(self) -> bool:
+        return bool(self._reader.has_missed)
 
     @property
     def emitters(self) -> set[Any]:

@@ -71,6 +71,26 @@ def test_files_in_fresh_nested_folders_are_told(root: Path, told: Told, server: 
     assert told.wait(lambda: str(folder / "g") in told.paths)
 
 
+def test_hundreds_of_fresh_nested_folders_neither_end_watching_nor_go_unnoticed(
+    root: Path, told: Told, server: WatchServer
+) -> None:
+    """Watchdog looks into a new folder twice; what is made in between makes its reader raise."""
+    server.watch([(str(root), True)])
+    files = set()
+    for number in range(300):
+        folder = root / f"{number}" / "b" / "c"
+        folder.mkdir(parents=True)
+        (folder / "f").write_text("1")
+        files.add(str(folder / "f"))
+    assert told.wait(lambda: files <= set(told.paths) or bool(told.lost))
+    (root / "299" / "b" / "c" / "late").write_text("1")
+    end_s = time.monotonic() + 10
+    while str(root / "299" / "b" / "c" / "late") not in told.paths and time.monotonic() < end_s:
+        (root / "299" / "b" / "c" / "late").write_text("1")
+        told.wait(lambda: str(root / "299" / "b" / "c" / "late") in told.paths, 0.3)
+    assert str(root / "299" / "b" / "c" / "late") in told.paths
+
+
 def test_flat_watch_tells_nothing_from_below(root: Path, told: Told, server: WatchServer) -> None:
     (root / "sub").mkdir()
     server.watch([(str(root), False)])

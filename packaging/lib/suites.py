@@ -127,7 +127,7 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     coverage = [python, "-m", "coverage"]
     steps = [
         Step("core tests", [*coverage, "run", *pytest, "-m", f"{heavy} and not crash"], measured),
-        Step("crash tests", [python, *pytest, "-m", f"{heavy} and crash"], may_be_empty=True),
+        Step("crash tests", [*coverage, "run", *pytest, "-m", f"{heavy} and crash"], measured, may_be_empty=True),
     ]
     if not asked.pytest_arguments:
         steps += [

@@ -91,7 +91,7 @@ def load_settings(home: Home, tell: Callable[[str], None] = _warn) -> Settings:
         return Settings()
     if not is_whole:
         kept = _keep_broken(path) if unknown else None
-        if unknown:
+        if unknown and guards.is_on("unknown-settings-are-told"):
             tell(f"The settings in {path} had fields this version does not know: {', '.join(unknown)}"
                  f". They are left out{_kept_text(kept)}.")  # fmt: skip
         try:

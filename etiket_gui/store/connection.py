@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Select, Text, bindparam, create_engine, event, ex
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as _sqlite_dialect
 from sqlalchemy.pool import NullPool
 
+from etiket_gui.domain import guards
 from etiket_gui.store.failures import busy_timeout_ms, known_failure, known_failures
 
 #: For statements that are compiled without a connection.
@@ -38,7 +39,7 @@ def writer_engine(path: Path) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_mode = {'WAL' if guards.is_on('store-keeps-a-journal') else 'OFF'}")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -16000")

@@ -7,7 +7,6 @@ import datetime as dt
 import logging
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from etiket_gui.domain.errors import StoreDamaged
 from etiket_gui.settings.home import Home
 from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import known_failures
-from etiket_gui.store.schema import HEAD, make_store, migrate, refuse_newer, revision_of
+from etiket_gui.store.schema import HEAD, make_store, migrate, read_only, refuse_newer, revision_of
 from etiket_gui.store.writer import StoreWriter
 
 log = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ def check(path: Path, *, is_thorough: bool = True) -> tuple[str, ...]:
             return ()
         with (
             known_failures(path),
-            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection,
+            contextlib.closing(read_only(path)) as connection,
         ):
             found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except FileNotFoundError:

@@ -18,12 +18,20 @@ HEAD = "0001"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, and that leaves no side files where no other program has the store open."""
+    how = "" if os.path.exists(f"{path}-wal") else "&immutable=1"
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{how}", uri=True)
+    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
+    return connection
+
+
 def revision_of(path: Path) -> str | None:
     """The revision of the store at ``path``, None when it has no tables yet. Writes nothing.
 
     Raises StoreDamaged when it is no store, StoreProblem when it cannot be read now.
     """
-    with known_failures(path), contextlib.closing(_read_only(path)) as connection:
+    with known_failures(path), contextlib.closing(read_only(path)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return None
@@ -44,7 +52,7 @@ def refuse_newer(path: Path, revision: str) -> None:
     writer = "a newer version"
     with (
         known_failures(path),
-        contextlib.closing(_read_only(path)) as connection,
+        contextlib.closing(read_only(path)) as connection,
         contextlib.suppress(sqlite3.OperationalError),
     ):
         row = connection.execute("SELECT value FROM meta WHERE key = 'written_by'").fetchone()
@@ -135,9 +143,3 @@ def _sign(connection: sqlite3.Connection) -> None:
         "INSERT INTO meta (key, value) VALUES ('written_by', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (f'"{__version__}"',),
     )
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
-    return connection

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, select, text
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.states import (
     DestinationState,
@@ -240,6 +241,8 @@ def signed_64(number: int) -> int:
 
 def clamped(time_ns: int) -> int:
     """The nearest time that SQLite can hold: file systems know years beyond 2262."""
+    if not guards.is_on("times-fit-the-store"):
+        return time_ns
     return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
 
 

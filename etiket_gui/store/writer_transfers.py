@@ -380,7 +380,8 @@ class TransferWriter(DiscoveryWriter):
         """Bring back what is due, and what is due later than any rule allows (a wrong clock); returns how many."""
         with self._transaction() as connection:
             due = list(connection.execute(_DUE, {"now": now_ns}))
-            due += connection.execute(_DUE_TOO_LATE, {"horizon": now_ns + horizon_ns})
+            if guards.is_on("due-times-have-a-horizon"):
+                due += connection.execute(_DUE_TOO_LATE, {"horizon": now_ns + horizon_ns})
             rest(connection, due, keep_attempts=True)
             self._touch(row.dataset_id for row in due)
             return len(due)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import environments
+
+
+def how_to_start() -> str:
+    """What a person types here to start the program, for the commands that it prints."""
+    script = Path(__file__).resolve().parents[1] / ("run.ps1" if os.name == "nt" else "run.sh")
+    here = Path.cwd()
+    place = str(script.relative_to(here) if script.is_relative_to(here) else script)
+    if os.name == "nt":
+        return f'powershell -ExecutionPolicy Bypass -File "{place}"'
+    return f"sh {shlex.quote(place)}"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +37,7 @@ def main(arguments: list[str]) -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # Children of the program must find it where it was installed, whatever folder they are started in.
     os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ["ETIKET_GUI_COMMAND"] = how_to_start()
     command = [str(environments.python_of(tools)), str(environments.start_of(program)), *arguments]
     if os.name != "nt":
         os.execv(command[0], command)

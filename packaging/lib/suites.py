@@ -127,7 +127,14 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     coverage = [python, "-m", "coverage"]
     steps = [
         Step("core tests", [*coverage, "run", *pytest, "-m", f"{heavy} and not crash"], measured),
-        Step("crash tests", [*coverage, "run", *pytest, "-m", f"{heavy} and crash"], measured, may_be_empty=True),
+        Step(
+            "crash tests",
+            [*coverage, "run", *pytest, "-m", f"{heavy} and crash and not slow"],
+            measured,
+            may_be_empty=True,
+        ),  # fmt: skip
+        # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
+        Step("crash campaign", [python, *pytest, "-m", f"{heavy} and crash and slow"], may_be_empty=True),
     ]
     if not asked.pytest_arguments:
         steps += [

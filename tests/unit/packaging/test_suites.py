@@ -29,9 +29,12 @@ def _expression(step: object) -> str:
 
 def test_core_runs_neither_servers_nor_oracles(suites: types.ModuleType, tmp_path: Path) -> None:
     steps = suites._tests("python", tmp_path, suites._parse([]))
-    assert [step.title for step in steps] == ["core tests", "crash tests", "coverage data", "coverage"]
+    assert [step.title for step in steps] == [
+        "core tests", "crash tests", "crash campaign", "coverage data", "coverage",
+    ]  # fmt: skip
     assert _expression(steps[0]) == "not servers and not oracles and not crash"
-    assert _expression(steps[1]) == "not servers and not oracles and crash"
+    assert _expression(steps[1]) == "not servers and not oracles and crash and not slow"
+    assert _expression(steps[2]) == "not servers and not oracles and crash and slow"
     assert f"--fail-under={suites.COVERAGE_PERCENT}" in steps[-1].command
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from etiket_gui.backends.api import Recognition
 from etiket_gui.cli.configuring import add_destination, add_source, assignments, recognised
 from etiket_gui.cli.exit_codes import ExitCode
-from etiket_gui.cli.output import quoted, size_text
+from etiket_gui.cli.output import as_typed_here, size_text, terminal_columns
 from etiket_gui.cli.running import is_configured, run_engine
 from etiket_gui.cli.session import Session
 from etiket_gui.domain.errors import EtiketError, StoreDamaged, UsageError
@@ -42,8 +43,17 @@ class Dialogue:
         self._read_line = read_line
 
     def say(self, text: str = "") -> None:
-        """Print one line."""
-        self._session.output.line(text)
+        """Print one paragraph, broken between words where it is wider than the terminal."""
+        output = self._session.output
+        indent = text[: len(text) - len(text.lstrip())]
+        width = terminal_columns(output.out)
+        if len(text) < width:
+            output.line(text)
+            return
+        for line in textwrap.wrap(
+            text, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ):
+            output.line(line)
 
     def ask(self, question: str, default: str = "") -> str:
         """The answer to a question, or its default for an empty line."""
@@ -249,7 +259,6 @@ def _source_name(folder: str) -> str:
 
 
 def _tell_how_to_go_on(dialogue: Dialogue) -> None:
-    home = os.environ.get("ETIKET_GUI_HOME")
     dialogue.say("How to go on:")
     for command, does in (
         ("etiket-sync run", "archive whatever is measured from now on, until Ctrl-C"),
@@ -258,9 +267,7 @@ def _tell_how_to_go_on(dialogue: Dialogue) -> None:
         ("etiket-sync restore NAME --to DIR", "get one back"),
         ("etiket-sync --help", "everything else"),
     ):
-        dialogue.say(f"  {command:<36}{does}")
-    if home:
-        dialogue.say(f"  (this home: {quoted(home)})")
+        dialogue.say(f"  {as_typed_here(command):<36} {does}")
 
 
 def absolute(text: str) -> str:

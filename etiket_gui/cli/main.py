@@ -14,12 +14,10 @@ from typing import NoReturn
 
 from etiket_gui import __version__
 from etiket_gui.cli.exit_codes import ExitCode, exit_code_of
-from etiket_gui.cli.output import Output, prepare_streams
+from etiket_gui.cli.output import PROGRAM, Output, as_typed_here, prepare_streams
 from etiket_gui.cli.session import CommandLine, Session
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, UsageError
-
-PROGRAM = "etiket-sync"
 
 #: Group, command, module that defines it, what it does.
 COMMANDS: tuple[tuple[str, str, str, str], ...] = (
@@ -155,7 +153,7 @@ def _without_command(session: Session, rest: list[str]) -> int:
         session.output.line(f"{PROGRAM} {__version__}")
         return ExitCode.OK
     if rest:
-        print(overview())
+        print(as_typed_here(overview()))
         return ExitCode.OK
     if sys.stdin.isatty() and sys.stdout.isatty() and not session.output.is_json:
         from etiket_gui.cli.guided import first_use
@@ -164,7 +162,7 @@ def _without_command(session: Session, rest: list[str]) -> int:
             return int(first_use(session))
         finally:
             session.close()
-    print(overview(), file=sys.stderr)
+    print(as_typed_here(overview()), file=sys.stderr)
     return ExitCode.WRONG_USE
 
 

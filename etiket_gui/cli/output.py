@@ -21,6 +21,11 @@ _ELLIPSIS = "…"
 _NS_PER_S = 1_000_000_000
 
 
+#: What starts the program where it is not on the PATH (``sh packaging/run.sh``); printed commands begin with it.
+COMMAND_VARIABLE = "ETIKET_GUI_COMMAND"
+PROGRAM = "etiket-sync"
+
+
 def prepare_streams() -> None:
     """Make sure that no name can make printing fail: what a terminal's encoding lacks is shown escaped."""
     for stream in (sys.stdout, sys.stderr):
@@ -34,6 +39,12 @@ def shown(text: str) -> str:
     if not guards.is_on("names-shown-safely"):
         return text
     return _UNSAFE_ON_A_SCREEN.sub(lambda match: f"<U+{ord(match.group()):04X}>", text)
+
+
+def as_typed_here(text: str) -> str:
+    """The text with the commands in it as they are to be typed on this installation."""
+    command = os.environ.get(COMMAND_VARIABLE)
+    return text.replace(f"{PROGRAM} ", f"{command} ") if command and f"{PROGRAM} " in text else text
 
 
 def quoted(text: str) -> str:
@@ -81,11 +92,11 @@ class Output:
     def line(self, text: str = "") -> None:
         """Print one line for a person to stdout; left out where stdout is JSON's."""
         if not self.is_json:
-            self.out.write(f"{shown(text)}\n")
+            self.out.write(f"{shown(as_typed_here(text))}\n")
 
     def message(self, text: str = "") -> None:
         """Print one line beside the results, to stderr."""
-        self.messages.write(f"{shown(text)}\n")
+        self.messages.write(f"{shown(as_typed_here(text))}\n")
         self.messages.flush()
 
     def error(self, error: EtiketError) -> None:

@@ -6,14 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from etiket_gui.cli.output import Output, count_text, duration_text, shown, size_text
+from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.events import (
     DatasetArchived,
     DatasetProgressed,
     DestinationStateChanged,
+    EngineIdled,
     Event,
     ScanFinished,
     SourceStateChanged,
@@ -34,6 +38,16 @@ LINES_PER_SECOND = 10
 _MOST_BARS = 4
 #: A dataset that is done sooner than this gets no bar of its own: it would only flicker.
 _BAR_AFTER_S = 0.4
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How many copies (one per dataset and destination) there are to be, and how many of them are archived."""
+
+    wanted: int
+    archived: int
+    destinations: int
 
 
 class Display(Protocol):
@@ -56,9 +70,21 @@ def has_bars(output: Output) -> bool:
     return output.messages.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
 
 
-def display_for(output: Output) -> Display:
-    """Bars where a person looks at the messages, plain lines elsewhere."""
-    return BarDisplay(output) if has_bars(output) else LineDisplay(output)
+def display_for(output: Output, store: Path) -> Display:
+    """Bars where a person looks at the messages, plain lines elsewhere; ``store`` is asked for the totals."""
+    return BarDisplay(output, lambda: copies_in(store)) if has_bars(output) else LineDisplay(output)
+
+
+def copies_in(store: Path) -> Copies:
+    """How many copies are to be archived in all, and how many are; zeros while the store cannot tell."""
+    from etiket_gui.store.quick import status
+
+    try:
+        destinations = status(store)["destinations"]
+    except (EtiketError, OSError):
+        return Copies(0, 0, 0)
+    wanted = sum(row["total"] - row["counts"]["ignored"] for row in destinations)
+    return Copies(wanted, sum(row["counts"]["archived"] for row in destinations), len(destinations))
 
 
 def sentence_of(event: Event) -> str | None:
@@ -138,11 +164,17 @@ class LineDisplay:
 class BarDisplay:
     """A line of totals, a bar for each dataset that takes its time, and lasting lines for what went wrong."""
 
-    def __init__(self, output: Output, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, output: Output, look: Callable[[], Copies], monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
         from rich.table import Column
 
+        self._look = look
+        self._looked_s = -_LOOK_EVERY_S
+        self._copies = Copies(0, 0, 0)
+        self._is_idle = False
         self._monotonic_s = monotonic_s
         self._console = Console(file=output.messages, highlight=False, markup=False, emoji=False)
         self._rich: RichProgress = Progress(
@@ -158,7 +190,7 @@ class BarDisplay:
         self._totals: TaskID | None = None
         self._bars: dict[int, TaskID] = {}
         self._started: dict[int, tuple[float, str, int]] = {}
-        self._archived = self._failed = self._bytes = 0
+        self._failed = self._bytes = 0
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -181,7 +213,6 @@ class BarDisplay:
                     self._progress(event)
                 case DatasetArchived():
                     self._forget(event.transfer_id)
-                    self._archived += 1
                     self._bytes += event.size_bytes
                 case TransferFailed():
                     self._forget(event.transfer_id)
@@ -199,15 +230,26 @@ class BarDisplay:
     def _show_totals(self, event: Event) -> None:
         if self._totals is None:
             return
-        text = "Looking…"
-        if self._archived or self._failed:
-            text = f"Archived {count_text(self._archived, 'dataset')}"
-        elif self._started:
-            text = "Reading and sending…"
+        self._is_idle = isinstance(event, EngineIdled) or (self._is_idle and isinstance(event, ScanFinished))
+        now_s = self._monotonic_s()
+        if self._is_idle or now_s - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s, self._copies = now_s, self._look()
+        copies = self._copies
+        text, completed = "Looking…", 0
+        if copies.wanted:
+            what = "copies" if copies.destinations > 1 else "datasets"
+            text, completed = f"Archived {copies.archived} of {copies.wanted} {what}", copies.archived
         if self._failed:
-            text += f", {self._failed} not yet"
-        figures = size_text(self._bytes) if self._bytes else ""
-        self._rich.update(self._totals, description=text, figures=figures)
+            text += f" ({self._failed} not at once)"
+        if self._is_idle:
+            text += ", watching for more"
+        self._rich.update(
+            self._totals,
+            description=text,
+            total=copies.wanted or None,
+            completed=completed,
+            figures=size_text(self._bytes) if self._bytes else "",
+        )
 
     def _progress(self, event: DatasetProgressed) -> None:
         begun_s, name, size_bytes = self._started.setdefault(
@@ -246,12 +288,15 @@ class ByteProgress:
         self._done = 0
         if has_bars(output):
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+            from rich.table import Column
 
             self._rich = Progress(
-                TextColumn("{task.description}", markup=False),
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[figures]}", markup=False),
+                TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True, min_width=18)),
+                expand=True,
                 console=Console(file=output.messages, highlight=False, markup=False, emoji=False),
                 transient=True,
             )
@@ -269,7 +314,7 @@ class ByteProgress:
             self._rich.stop()
 
     def step(self, title: str, done: int, figures: str) -> None:
-        """One of ``total`` steps is done, and what the next one is."""
+        """``done`` of ``total`` is done, and what comes next."""
         self._stop.check()
         if self._rich is not None and self._task is not None:
             self._rich.update(self._task, description=shown(title), completed=done, figures=figures)

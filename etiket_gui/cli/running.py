@@ -76,7 +76,7 @@ def run_engine(session: Session, *, is_once: bool, cycles: int | None = None) ->
     check_writable(home.root)
     check_writable(home.run)
     home.prepare()
-    with ProgramLog(home.logs).open() as log, display_for(session.output) as display:
+    with ProgramLog(home.logs).open() as log, display_for(session.output, home.store) as display:
         if log.complaint:
             session.output.message(log.complaint)
         engine = new_engine(session, display)

@@ -103,17 +103,19 @@ def _all_datasets(session: Session, page_length: int = 500) -> Iterator[list[Dat
 def _check_all(
     session: Session, destinations: Iterable[DestinationRow], copies: list[Copy], tally: Tally, stop: StopToken
 ) -> None:
-    done = 0
-    with ByteProgress(session.output, "Verifying", stop, total=len(copies) or 1) as progress:
+    done = done_bytes = 0
+    total_bytes = sum(copy.dataset.size_bytes for copy in copies)
+    with ByteProgress(session.output, "Verifying", stop, total=total_bytes or 1) as progress:
         for row in destinations:
             own = [copy for copy in copies if copy.destination.id == row.id]
             try:
                 destination = session.destination_of(row)
                 for copy in own:
                     figures = f"{done} of {len(copies)}, {size_text(tally.checked_bytes)}"
-                    progress.step(f"{copy.dataset.name} at {row.name}", done, figures)
+                    progress.step(f"{copy.dataset.name} at {row.name}", done_bytes, figures)
                     _check(session, destination, copy, tally, stop)
                     done += 1
+                    done_bytes += copy.dataset.size_bytes
             except EtiketError as error:
                 if isinstance(error, Stopped):
                     raise

@@ -7,13 +7,23 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etiket_gui.cli import running
 from etiket_gui.cli.output import Output
-from etiket_gui.cli.progress import LINES_PER_SECOND, BarDisplay, ByteProgress, LineDisplay, display_for, sentence_of
+from etiket_gui.cli.progress import (
+    LINES_PER_SECOND,
+    BarDisplay,
+    ByteProgress,
+    Copies,
+    LineDisplay,
+    copies_in,
+    display_for,
+    sentence_of,
+)
 from etiket_gui.domain.errors import HomeInUse, Stopped
 from etiket_gui.domain.events import (
     DatasetArchived,
@@ -94,17 +104,18 @@ def test_events_read_as_sentences(event: Event, sentence: str | None) -> None:
 
 def test_bars_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(display_for(Output(is_json=False, messages=Terminal())), BarDisplay)
-    assert isinstance(display_for(Output(is_json=False, messages=io.StringIO())), LineDisplay)
+    store = Path("store.sqlite")
+    assert isinstance(display_for(Output(is_json=False, messages=Terminal()), store), BarDisplay)
+    assert isinstance(display_for(Output(is_json=False, messages=io.StringIO()), store), LineDisplay)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(display_for(Output(is_json=False, messages=Terminal())), LineDisplay)
+    assert isinstance(display_for(Output(is_json=False, messages=Terminal()), store), LineDisplay)
 
 
 def test_bars_show_what_takes_its_time_and_leave_what_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     messages, clock = Terminal(), Clock()
-    display = BarDisplay(Output(is_json=False, messages=messages), clock)
+    display = BarDisplay(Output(is_json=False, messages=messages), lambda: Copies(7, 3, 1), clock)
     with display:
         display(TransferStarted(1, 1, "u", "big\x1b[2J run", "arch", 1, 1000))
         clock.now_s += 1
@@ -117,7 +128,12 @@ def test_bars_show_what_takes_its_time_and_leave_what_went_wrong(monkeypatch: py
     assert "big<U+001B>[2J run → arch" in text
     assert "100 B/s, 5 s left" in text
     assert "NOT archived big run → arch: Copy differs. data.txt [bold]x" in text
-    assert "Archived 1 dataset, 1 not yet" in text
+    assert "Archived 3 of 7 datasets (1 not at once)" in text
+
+
+def test_the_totals_come_from_the_store(configured: CommandLineRunner, home_folder: Path) -> None:
+    assert copies_in(home_folder / "store.sqlite") == Copies(0, 0, 1)
+    assert copies_in(home_folder / "nothing.sqlite") == Copies(0, 0, 0)
 
 
 def test_work_of_our_own_stops_when_asked() -> None:

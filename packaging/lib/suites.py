@@ -132,7 +132,7 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
             [*coverage, "run", *pytest, "-m", f"{heavy} and crash and not slow"],
             measured,
             may_be_empty=True,
-        ),  # fmt: skip
+        ),
         # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
         Step("crash campaign", [python, *pytest, "-m", f"{heavy} and crash and slow"], may_be_empty=True),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -15,8 +16,11 @@ import environments
 def how_to_start() -> str:
     """What a person types here to start the program, for the commands that it prints."""
     script = Path(__file__).resolve().parents[1] / ("run.ps1" if os.name == "nt" else "run.sh")
-    here = Path.cwd()
-    place = str(script.relative_to(here) if script.is_relative_to(here) else script)
+    place = str(script)
+    # The folder one is in may have been removed.
+    with contextlib.suppress(OSError):
+        here = Path.cwd()
+        place = str(script.relative_to(here) if script.is_relative_to(here) else script)
     if os.name == "nt":
         return f'powershell -ExecutionPolicy Bypass -File "{place}"'
     return f"sh {shlex.quote(place)}"

@@ -392,6 +392,7 @@ def new_watchdog_observer() -> Observer:
         reader_class = getattr(inotify_c, "InotifyFD", None)
         # Folders made within folders just made are met twice, which watchdog says with all its tables in the text.
         warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
+        logging.getLogger(inotify.__name__).addFilter(_is_worth_a_line)
         if reader_class is not None:
             # The reader that watchdog 7 shares in the whole process cannot be replaced when it died; ours can.
             reader = _sturdy(reader_class)()
@@ -400,6 +401,11 @@ def new_watchdog_observer() -> Observer:
     from watchdog.observers import Observer as PlatformObserver
 
     return PlatformObserver()
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """An emitter that is stopped while it waits for an event calls that an error; it is none."""
+    return "when the thread is inactive" not in str(record.msg)
 
 
 def _sturdy(reader_class: Any) -> Any:

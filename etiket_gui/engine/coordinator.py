@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, SourceUnreadable
 from etiket_gui.domain.events import DatasetArchived, EngineIdled, Event, ProblemsChanged, SteeringChanged
 from etiket_gui.engine.budget import Allowance, Budget
@@ -86,6 +87,7 @@ class Coordinator:
             changed=self._paths_changed,
             limited=self._watcher_limited,
             lost=self._watcher_lost,
+            began=self._watcher_began,
             stderr_path=stderr_path,
         )
         self.archived: list[DatasetArchived] = []
@@ -96,7 +98,8 @@ class Coordinator:
         self._was_idle = False
         self.is_backup_due = False
         self.allowance = Allowance(1, None, large_files=True, is_measuring=False)
-        writer.recover_claims()
+        if guards.is_on("claims-are-recovered"):
+            writer.recover_claims()
         self.load_configuration()
         self.load_steering()
         self.upkeep.plan()
@@ -252,6 +255,11 @@ class Coordinator:
         source = self.sources.get(source_id)
         if source is not None:
             source.is_scan_due = True
+
+    def _watcher_began(self, source_id: int) -> None:
+        source = self.sources.get(source_id)
+        if source is not None and guards.is_on("look-when-watching-began"):
+            source.scan_soon()
 
     def _note_archived(self, event: DatasetArchived) -> None:
         self.archived.append(event)

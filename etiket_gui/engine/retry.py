@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, Stopped
 from etiket_gui.domain.states import RetryClass, TransferState
 
@@ -40,7 +41,7 @@ def judge(error: EtiketError, attempts: int, now_ns: int, rng: random.Random) ->
     """What becomes of a transfer that failed with this error after ``attempts`` earlier failed ones."""
     if isinstance(error, Stopped):
         return Verdict(TransferState.WAITING, None, counts_as_attempt=False)
-    if isinstance(error, SourceChanged | SourceGone):
+    if isinstance(error, SourceChanged | SourceGone) and guards.is_on("changed-is-no-failure"):
         return Verdict(TransferState.HELD, None, counts_as_attempt=False)
     if error.concerns_all:
         return Verdict(TransferState.WAITING, None, counts_as_attempt=False)

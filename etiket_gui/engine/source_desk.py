@@ -36,6 +36,7 @@ _MANY_PATHS = 2000
 _SHOWN_UNREADABLE = 20
 _SAME_FOLDER_SHARE = 0.5
 _LOOK_SOON_S = 2.0
+_SCAN_SOON_S = 2.0
 
 
 class SourceDesk:
@@ -58,6 +59,7 @@ class SourceDesk:
         self.is_scan_due = True
         self.finished_scans = 0
         self.is_watched = False
+        self._is_scan_wanted_soon = False
         self._discovery: Discovery | None = None
         self._dirty_paths: set[str] = set()
         self._announced: set[str] = set()
@@ -124,6 +126,12 @@ class SourceDesk:
         """Look through everything as soon as possible, also a source that was away."""
         self.is_scan_due = True
         self.circuit.try_now(self._desk.clock.monotonic_s())
+
+    def scan_soon(self) -> None:
+        """Events are told only from now on: what happened between the last scan and now is found by another one."""
+        self._is_scan_wanted_soon = True
+        if self.finished_scans and self._task is None:
+            self._plan_next_scan(0.0)
 
     def dispatch(self) -> None:
         """Start the look that is due most, if a worker is free. Called outside of any store transaction."""
@@ -309,6 +317,9 @@ class SourceDesk:
         interval_s = max(self._desk.settings.scan_interval_min_s, _SCAN_TIMES * duration_s)
         if self.traits is not None and self.traits.poll_interval_s is not None:
             interval_s = max(self.traits.poll_interval_s, 30.0 * duration_s)
+        if self._is_scan_wanted_soon:
+            self._is_scan_wanted_soon = False
+            interval_s = _SCAN_SOON_S
         self._desk.timers.at(("scan", self.row.id), self._desk.clock.monotonic_s() + interval_s, self._scan_is_due)
 
     def _scan_is_due(self) -> None:

@@ -33,7 +33,7 @@ class Watching:
     """Starts, feeds and restarts the watching child. Owned by the coordinator's thread.
 
     ``changed`` gets a source and its changed paths, ``limited`` a sentence and the number a system setting needs,
-    ``lost`` a source and a reason: look through it.
+    ``lost`` a source and a reason: look through it; ``began`` a source that is watched only from now on.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class Watching:
         changed: Callable[[int, list[str]], None],
         limited: Callable[[str, int], None],
         lost: Callable[[int, str], None],
+        began: Callable[[int], None] = lambda source_id: None,
         stderr_path: str | None,
     ) -> None:
         self._post = post
         self._changed = changed
         self._limited = limited
         self._lost = lost
+        self._began = began
         self._stderr_path = stderr_path
         self._folders: tuple[WatchedFolder, ...] = ()
         self._excluded: tuple[str, ...] = ()
@@ -124,6 +126,9 @@ class Watching:
                     self._changed(source_id, paths)
             case "limited":
                 self._limited(str(message["sentence"]), int(message["needed"]))
+            case "watching":
+                for source_id in sorted({folder.source_id for folder in self._folders}):
+                    self._began(source_id)
             case "lost":
                 for source_id in self._by_source([message["folder"]]):
                     self._lost(source_id, str(message["reason"]))

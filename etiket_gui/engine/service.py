@@ -33,7 +33,7 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse, StoreProblem
 from etiket_gui.domain.events import EngineStarted, EngineStopped, Event
 from etiket_gui.engine.coordinator import Coordinator
 from etiket_gui.engine.desk import Clock
-from etiket_gui.engine.recovery import restore_configuration
+from etiket_gui.engine.recovery import prepare_rebuild
 from etiket_gui.engine.report import RunReport, report_of
 from etiket_gui.engine.retry import LONGEST_DELAY_S
 from etiket_gui.engine.steering import Steering
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 _SETTLE_GRACE_S = 5.0
 _REPLY_TIMEOUT_S = 10.0
 _STOP_S = 5.0
+_LOCK_WAIT_S = 2.0
 _CONFIGURES = (AddSource, EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination)
 _STEERS = (PauseSync, ResumeSync, HoldSync)
 
@@ -76,7 +77,6 @@ class Engine:
         self._coordinator: Coordinator | None = None
         self._stop_asked = threading.Event()
         self._was_interrupted = False
-        self._is_rebuilding = False
 
     @property
     def coordinator(self) -> Coordinator:
@@ -98,7 +98,8 @@ class Engine:
 
         Raises HomeInUse when another engine owns it, StoreTooNew when a newer version wrote the store.
         """
-        self._lock.acquire()
+        # A command that only wanted the store for a moment is no other engine.
+        self._lock.acquire(wait_s=_LOCK_WAIT_S)
         try:
             self._open()
             self._control = ControlServer(self._home.run, self._answer)
@@ -113,16 +114,13 @@ class Engine:
         if opened.sentence:
             log.info("%s", opened.sentence)
             opened.writer.add_activity(opened.sentence)
-        if opened.needs_rebuild:
-            self._is_rebuilding = True
-            restore_configuration(opened.writer, self._home.configuration)
+        prepare_rebuild(opened.writer, self._home.configuration, is_lost=opened.needs_rebuild)
         self._coordinator = Coordinator(
             self._home,
             self._settings,
             opened.writer,
             self._emit,
             clock=self._clock,
-            is_rebuilding=self._is_rebuilding,
             has_low_priority=self._has_low_priority,
         )
 

@@ -27,6 +27,7 @@ LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, 
 _RECYCLE_DATASETS = 500
 _RECYCLE_BYTES = 300 * 1024 * 1024
 _RECYCLE_IDLE_S = 600.0
+_LONGEST_LOG_BYTES = 2_000_000
 #: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
 SILENCE_S = {"look": 60.0, "move": 120.0}
 
@@ -82,6 +83,8 @@ def start_child(*arguments: str, stderr_path: str | None = None) -> subprocess.P
     creation_flags = 0
     if sys.platform == "win32":
         creation_flags = subprocess.CREATE_NO_WINDOW
+    if stderr_path is not None:
+        _keep_short(stderr_path)
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(open(stderr_path, "ab")) if stderr_path else None
         return subprocess.Popen(
@@ -94,6 +97,17 @@ def start_child(*arguments: str, stderr_path: str | None = None) -> subprocess.P
             # A signal for the engine's terminal must not end the worker in the middle of a message.
             start_new_session=sys.platform != "win32",
         )
+
+
+def _keep_short(log_path: str) -> None:
+    """Set a long log of the children aside, over the one set aside before it."""
+    try:
+        if os.path.getsize(log_path) > _LONGEST_LOG_BYTES:
+            os.replace(log_path, f"{log_path}.1")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.info("The workers' log could not be set aside: %s", error)
 
 
 class WorkerPool:

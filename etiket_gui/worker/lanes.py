@@ -89,6 +89,10 @@ class Lane:
             task.stop.stop()
         self._tasks.put(None)
 
+    def join(self, timeout_s: float) -> None:
+        """Wait for the present step to end, so that it can keep what it has done so far."""
+        self._thread.join(timeout_s)
+
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             self.current = task

@@ -13,12 +13,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
 log = logging.getLogger(__name__)
 
 _BEAT_EVERY_S = 5.0
+#: How long a step may take to end after the engine closed the pipe or died; less than the engine waits for us.
+_LAST_STEP_S = 2.5
 
 #: Kinds of tasks that must not wait behind a copy.
 _LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
@@ -29,13 +32,24 @@ def main(role: str = "work") -> int:
     # The measurement's writer must never meet our lock, and the variable wins over every argument (h5py).
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     commands, answers = _own_pipes()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    _log_to_standard_error()
     writer = MessageWriter(answers)
     if role == "watch":
+        from etiket_gui.osys.priority import lower_priority
         from etiket_gui.worker.watch_process import serve_watch
 
+        lower_priority()
         return serve_watch(commands, writer)
     return _serve(commands, writer)
+
+
+def _log_to_standard_error() -> None:
+    """The engine keeps what comes there in a file; no secret may reach it."""
+    from etiket_gui.credentials.redaction import RedactingFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -79,6 +93,10 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
         ended.set()
         for lane in lanes.values():
             lane.stop()
+        if guards.is_on("stop-keeps-what-was-copied"):
+            end_s = time.monotonic() + _LAST_STEP_S
+            for lane in lanes.values():
+                lane.join(max(0.0, end_s - time.monotonic()))
     return 0
 
 

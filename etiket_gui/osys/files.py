@@ -342,15 +342,24 @@ class FileLayer:
         else:
             self._patiently(lambda: os.rmdir(self._path(parent, name)))
 
-    def remove_tree(self, parent: Folder, name: str) -> None:
-        """Remove a folder of ours with all below it; links in it are removed and never followed."""
+    def remove_tree(self, parent: Folder, name: str, *, deadline_s: float | None = None) -> None:
+        """Remove a folder of ours with all below it; links in it are removed and never followed.
+
+        Raises TimeoutError, and leaves the rest, when the monotonic clock passes ``deadline_s``.
+        """
         with self.folder(parent, name) as here:
             for below in self.names(here):
+                if deadline_s is not None and time.monotonic() > deadline_s:
+                    raise TimeoutError(errno.ETIMEDOUT, "there was no time to remove it all", here.path)
                 if stat.S_ISDIR(self.status(here, below).st_mode):
-                    self.remove_tree(here, below)
+                    self.remove_tree(here, below, deadline_s=deadline_s)
                 else:
                     self.unlink(here, below)
         self.remove_folder(parent, name)
+
+    def second_handle(self, folder: Folder) -> Folder:
+        """The same folder once more, to be closed on its own."""
+        return folder if folder.fd < 0 else Folder(folder.path, os.dup(folder.fd))
 
     # ------------------------------------------------------------------ durability
 
@@ -375,13 +384,24 @@ class FileLayer:
             return False
         return True
 
-    def sync_each(self, files: Iterable[tuple[Folder, str]], folders: Iterable[tuple[Folder, str]]) -> None:
-        """Make single files, and then the names in single folders, durable: eight at a time, nobody else disturbed."""
-        with ThreadPoolExecutor(_SYNC_POOL, thread_name_prefix="sync") as pool:
+    def sync_each(
+        self,
+        files: Iterable[tuple[Folder, str]],
+        folders: Iterable[tuple[Folder, str]],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make single files, and then the names in single folders, durable: eight at a time, nobody else disturbed.
+
+        ``check`` is asked between them and may raise, which ends the work.
+        """
+        pool = ThreadPoolExecutor(_SYNC_POOL, thread_name_prefix="sync")
+        try:
             for _ in pool.map(self._sync_one_file, files):
-                pass
+                check()
             for _ in pool.map(self._sync_one_folder, folders):
-                pass
+                check()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _sync_one_file(self, item: tuple[Folder, str]) -> None:
         parent, name = item

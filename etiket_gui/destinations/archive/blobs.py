@@ -165,11 +165,15 @@ class TitleBlobs:
         return item.blobs[sha256]
 
 
-def check_staged(stager: Stager, item: StagedDataset, blobs: Iterable[StagedBlob]) -> None:
-    """Read staged content back and compare it with what was read of the source. Raises VerificationFailed."""
+def check_staged(stager: Stager, item: StagedDataset, blobs: Iterable[StagedBlob], stop: StopToken) -> None:
+    """Read staged content back and compare it with what was read of the source.
+
+    Raises VerificationFailed, OSError and Stopped.
+    """
     if not guards.is_on("verify-after-write"):
         return
     for blob in blobs:
+        stop.check()
         if stager.blob_digest(item, blob) != blob.sha256:
             raise VerificationFailed(
                 f"The copy of {blob.source.entry.name} in the archive's temporary folder differs from the original.",

@@ -36,7 +36,7 @@ from etiket_gui.destinations.archive.session import WriteSession, archive_errors
 from etiket_gui.destinations.archive.space import FreeFloor, kept_free_bytes
 from etiket_gui.destinations.archive.writing import BatchWriter
 from etiket_gui.domain.content import Outgoing, RemoteVersion
-from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.errors import EtiketError, Stopped
 from etiket_gui.domain.identity import NAMESPACE
 from etiket_gui.domain.states import Provisional, VerificationLevel
 from etiket_gui.domain.stopping import Progress, StopToken
@@ -175,6 +175,7 @@ class ArchiveDestination(Destination):
             return
         options = self._options
         session = WriteSession(self._layout, self._files, self._agent)
+        in_hurry = False
         try:
             floor = FreeFloor(session, options.free_floor_percent, options.free_floor_bytes)
             writer = BatchWriter(
@@ -187,8 +188,11 @@ class ArchiveDestination(Destination):
                 is_gentle=bool(self.context.options.get("measuring")),
             )
             yield from writer.write(batch)
+        except Stopped:
+            in_hurry = True
+            raise
         finally:
-            session.close()
+            session.close(in_hurry=in_hurry)
 
     def withdraw(self, remote: str, version: str, scope: str) -> None:
         """Remove a provisional version of ours; harmless where it is gone. Raises DestinationRefused for others."""

@@ -26,10 +26,10 @@ from etiket_gui.destinations.archive.sourcefiles import (
 )
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import SourceFile
-from etiket_gui.domain.errors import DestinationFull, SourceChanged, Stopped, source_error
+from etiket_gui.domain.errors import DestinationFull, EtiketError, SourceChanged, Stopped, source_error
 from etiket_gui.domain.stopping import Progress, StopToken
 from etiket_gui.osys.durability import NotSupported
-from etiket_gui.osys.files import Folder, open_source, read_at
+from etiket_gui.osys.files import FileLayer, Folder, open_source, read_at
 
 _CHUNK_BYTES = 64 * 1024 * 1024
 _GENTLE_CHUNK_BYTES = 1024 * 1024
@@ -38,6 +38,7 @@ _FIRST_CHUNK_BYTES = 8 * 1024 * 1024
 _QUICK_S, _SLOW_S = 0.2, 0.6
 _SAVE_EVERY_S = 5.0
 _POLL_S = 0.1
+_KEEP_S = 1.0
 _COPY = "copy"
 _TARGET_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -98,6 +99,26 @@ class _Follower(threading.Thread):
             while self.hashed_bytes >= self._available_bytes and not self._is_complete and not self._is_cancelled:
                 self._changed.wait()
             return not self._is_cancelled and self.hashed_bytes < self._available_bytes
+
+
+class _FileSync(threading.Thread):
+    """Makes a copy durable so far; has a descriptor of its own, so that nobody has to wait for a slow disk."""
+
+    def __init__(self, files: FileLayer, run: _Run) -> None:
+        super().__init__(name="sync of a large copy", daemon=True)
+        self._files = files
+        self._fd = os.dup(run.fd)
+        self.is_done = False
+        self.failure: OSError | None = None
+
+    def run(self) -> None:
+        try:
+            self._files.sync_file(self._fd)
+            self.is_done = True
+        except OSError as error:
+            self.failure = error
+        finally:
+            os.close(self._fd)
 
 
 class LargeCopier:
@@ -328,18 +349,33 @@ class LargeCopier:
 
     def _keep(self, run: _Run) -> None:
         """After a stop: what was copied is kept for the next try, where somebody remembers it."""
-        with suppress(OSError):
-            self._save(run)
+        sync = _FileSync(self._files, run)
+        sync.start()
+        sync.join(_KEEP_S)
+        if sync.is_done:
+            with suppress(OSError, EtiketError):
+                self._remember(run)
+        # Where the disk was too slow for that, the last state that was remembered still holds.
         if self._checkpoint.load(run.uuid, run.file.entry.name) is None:
             self._remove(run.place)
 
     def _save(self, run: _Run) -> None:
-        with archive_errors(self._session.layout.root):
-            self._files.sync_file(run.fd)
-            if not run.is_place_durable:
+        """Make durable what is there and remember how much it is. Raises Stopped while the disk is slow."""
+        sync = _FileSync(self._files, run)
+        sync.start()
+        while sync.is_alive():
+            sync.join(_POLL_S)
+            self._stop.check()
+        if sync.failure is not None:
+            raise archive_error(sync.failure, self._session.layout.root) from sync.failure
+        self._remember(run)
+
+    def _remember(self, run: _Run) -> None:
+        if not run.is_place_durable:
+            with archive_errors(self._session.layout.root):
                 self._files.sync_folder(run.folder)
                 self._files.sync_folder(self._session.temporaries)
-                run.is_place_durable = True
+            run.is_place_durable = True
         state: Mapping[str, Any] = {
             "place": run.place,
             "offset_bytes": run.offset,

@@ -120,10 +120,10 @@ class Publisher:
         return done
 
     def _make_durable(self) -> None:
-        self._session.make_durable(is_gentle=self._is_gentle)
+        self._session.make_durable(self._stop, is_gentle=self._is_gentle)
 
     def _verify(self, item: StagedDataset) -> None:
-        check_staged(self._stager, item, item.blobs.values())
+        check_staged(self._stager, item, item.blobs.values(), self._stop)
         self._stager.release(item)
 
     def _publish_first(self, item: StagedDataset) -> bool:
@@ -167,7 +167,7 @@ class Publisher:
             )
 
     def _verify_restaged(self, item: StagedDataset) -> None:
-        check_staged(self._stager, item, item.restaged)
+        check_staged(self._stager, item, item.restaged, self._stop)
         self._stager.release(item)
 
     def _prepare(self, item: StagedDataset) -> None:
@@ -217,7 +217,7 @@ class Publisher:
             again = self._blobs.lost_meanwhile(item, folder)
             if again:
                 self._make_durable()
-                check_staged(self._stager, item, again)
+                check_staged(self._stager, item, again, self._stop)
                 self._blobs.publish(item, folder, again)
 
     def _withdraw_older(self, item: StagedDataset) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from etiket_gui.destinations.archive.layout import (
     IDENTITY,
     MARKER,
-    OWN,
     QUARANTINE,
     STAGING,
     TITLES,
@@ -18,9 +19,13 @@ from etiket_gui.destinations.archive.layout import (
     staging_name,
 )
 from etiket_gui.domain.errors import DestinationOffline, DestinationRefused, EtiketError, destination_error
+from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import FileLayer, Folder, LinkOnTheWay
 
 log = logging.getLogger(__name__)
+
+_POLL_S = 0.1
+_HURRY_S = 0.5
 
 
 def archive_error(error: OSError, path: str) -> EtiketError:
@@ -164,15 +169,26 @@ class WriteSession:
             if key[1] == place or key[1].startswith(inside):
                 del self.unsynced_folders[key]
 
-    def make_durable(self, *, is_gentle: bool) -> None:
-        """Everything written so far survives a power cut when this returns. Raises OSError.
+    def make_durable(self, stop: StopToken, *, is_gentle: bool) -> None:
+        """Everything written so far survives a power cut when this returns. Raises OSError and Stopped.
 
         ``is_gentle`` syncs file by file, so that nobody else's unwritten data has to be waited for.
         """
-        if is_gentle or not self.files.sync_all(self.root):
-            self.files.sync_each(self.unsynced_files, list(self.unsynced_folders.values()))
+        if is_gentle or not self._sync_all(stop):
+            self.files.sync_each(self.unsynced_files, list(self.unsynced_folders.values()), stop.check)
         self.unsynced_files.clear()
         self.unsynced_folders.clear()
+
+    def _sync_all(self, stop: StopToken) -> bool:
+        """One sync for everything, in a thread of its own: the call itself cannot be ended, but need not be awaited."""
+        sync = _Sync(self.files, self.root)
+        sync.start()
+        while sync.is_alive():
+            sync.join(_POLL_S)
+            stop.check()
+        if sync.failure is not None:
+            raise sync.failure
+        return sync.is_done
 
     def quarantine(self, folder: Folder, name: str, shown: str) -> None:
         """Take a damaged file out of the way, never over an earlier one. Raises OSError."""
@@ -181,17 +197,40 @@ class WriteSession:
         self.note_folder(self.root, QUARANTINE)
         log.warning("%s was damaged in the archive and now lies in %s.", shown, QUARANTINE)
 
-    def close(self) -> None:
-        """Remove the temporary folder, as far as this account may, and close everything."""
+    def close(self, *, in_hurry: bool = False) -> None:
+        """Remove the temporary folder, as far as this account may, and close everything.
+
+        ``in_hurry`` leaves what half a second is not enough for to the next sweep.
+        """
         if self._is_made:
+            deadline_s = time.monotonic() + _HURRY_S if in_hurry else None
             try:
-                self.files.remove_tree(self._temporaries, self._staging_name)
+                self.files.remove_tree(self._temporaries, self._staging_name, deadline_s=deadline_s)
             except FileNotFoundError:
                 pass
             except OSError as error:
-                log.info("The temporary folder %s/%s stays for now: %s.", OWN, self._staging_name, error)
+                log.info("The temporary folder %s/%s stays for now: %s.", STAGING, self._staging_name, error)
             self._is_made = False
         for folder in reversed(self._opened):
             self.files.close_folder(folder)
         self._opened.clear()
         self._workspaces.clear()
+
+
+class _Sync(threading.Thread):
+    """One call that waits for the disk. Holds a descriptor of its own, so that the session may end before it."""
+
+    def __init__(self, files: FileLayer, root: Folder) -> None:
+        super().__init__(name="sync of the archive", daemon=True)
+        self._files = files
+        self._root = files.second_handle(root)
+        self.is_done = False
+        self.failure: OSError | None = None
+
+    def run(self) -> None:
+        try:
+            self.is_done = self._files.sync_all(self._root)
+        except OSError as error:
+            self.failure = error
+        finally:
+            self._files.close_folder(self._root)

@@ -90,6 +90,10 @@ class BatchWriter:
         item = self._stager.prepare(index, outgoing, workspace, title, is_first=not exists)
         try:
             self._read(item, newest)
+        except Stopped:
+            # The whole temporary folder goes with the session, in a hurry.
+            self._stager.release(item)
+            raise
         except BaseException:
             with suppress(EtiketError, OSError):
                 self._stager.drop(item)

@@ -14,7 +14,7 @@ from pathlib import Path
 from etiket_gui.backends.api import Recognition
 from etiket_gui.cli.configuring import add_destination, add_source, assignments, recognised
 from etiket_gui.cli.exit_codes import ExitCode
-from etiket_gui.cli.output import as_typed_here, size_text, terminal_columns
+from etiket_gui.cli.output import as_typed_here, count_text, size_text, terminal_columns
 from etiket_gui.cli.running import is_configured, run_engine
 from etiket_gui.cli.session import Session
 from etiket_gui.domain.errors import EtiketError, StoreDamaged, UsageError
@@ -23,6 +23,7 @@ from etiket_gui.domain.names import display, to_portable
 #: Below this a recognition is a guess, and a person is asked how deep the datasets lie.
 _SURE = 0.4
 _DEEPEST_EXAMPLE = 3
+_MOST_LOOKS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,16 @@ class Answers:
 class Dialogue:
     """Asks on the terminal; an end of input counts as Ctrl-C."""
 
-    def __init__(self, session: Session, read_line: Callable[[str], str] = input) -> None:
+    def __init__(self, session: Session, read_line: Callable[[str], str] | None = None) -> None:
         self._session = session
-        self._read_line = read_line
+        self._read_line = read_line or input
 
     def say(self, text: str = "") -> None:
         """Print one paragraph, broken between words where it is wider than the terminal."""
         output = self._session.output
         indent = text[: len(text) - len(text.lstrip())]
         width = terminal_columns(output.out)
-        if len(text) < width:
+        if len(text) < width or not output.is_terminal:
             output.line(text)
             return
         for line in textwrap.wrap(
@@ -61,7 +62,8 @@ class Dialogue:
         prompt = f"  [{default}] " if default else "  > "
         try:
             answer = self._read_line(prompt).strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
+            self.say()
             raise KeyboardInterrupt from None
         return answer or default
 
@@ -117,7 +119,8 @@ def ask_all(session: Session, dialogue: Dialogue) -> Answers | None:
     level = _ask_level(dialogue, folder, recognition)
     archive, free_bytes = _ask_archive(session, dialogue, folder)
     dialogue.say()
-    count = f"{recognition.dataset_count} datasets" if recognition.dataset_count and level is None else "the datasets"
+    number = recognition.dataset_count if level is None else count_at(folder, level)
+    count = count_text(number, "dataset") if number else "the datasets"
     dialogue.say(f"  {count} in  {shown_path(folder)}")
     dialogue.say(f"  → copied to and verified in  {shown_path(archive)}  ({size_text(free_bytes)} free)")
     dialogue.say()
@@ -201,6 +204,23 @@ def examples(folder: str) -> list[str]:
         folder = os.path.join(folder, names[0])
         found.append(folder)
     return found
+
+
+def count_at(folder: str, level: int) -> int | None:
+    """How many folders there are at a depth below; None where that is not told by a short look."""
+    if level < 0:
+        return None
+    folders, looked = [folder], 0
+    for _ in range(level):
+        below: list[str] = []
+        for above in folders:
+            looked += 1
+            if looked > _MOST_LOOKS:
+                return None
+            with contextlib.suppress(OSError), os.scandir(above) as entries:
+                below.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+        folders = below
+    return len(folders)
 
 
 def _ask_archive(session: Session, dialogue: Dialogue, folder: str) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from etiket_gui.cli.output import (
     problem_lines,
     quoted,
     size_text,
+    until_text,
 )
 from etiket_gui.cli.session import CommandLine, Session
 
@@ -146,8 +147,7 @@ def _headline(found: Mapping[str, Any], now_ns: int) -> Iterator[str]:
         yield f"The oldest of them: {oldest['name']}, {ago_text(oldest['since_ns'], now_ns)}, {oldest['state']}{why}."
     for key, words in (("paused_until_ns", "Sending is paused"), ("held_until_ns", "On hold, nothing is touched,")):
         if is_ahead(found[key], now_ns):
-            until = "until resumed" if found[key] == -1 else f"until {local_time(found[key])}"
-            yield f"{words} {until}. To end that: etiket-sync resume"
+            yield f"{words} {until_text(found[key], now_ns)}. To end that: etiket-sync resume"
 
 
 def _tell_sources(output: Output, sources: Sequence[Mapping[str, Any]], now_ns: int) -> None:

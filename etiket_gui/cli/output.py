@@ -216,6 +216,14 @@ def local_time(time_ns: int | None) -> str:
     return datetime.fromtimestamp(time_ns / _NS_PER_S, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def until_text(until_ns: int, now_ns: int) -> str:
+    """The end of a pause or hold for people: ``until resumed``, ``until 14:30``, else with the date."""
+    if until_ns == -1:
+        return "until resumed"
+    moment, today = local_time(until_ns), local_time(now_ns)[:10]
+    return f"until {moment.removeprefix(today).strip()}"
+
+
 def count_text(count: int, singular: str, plural: str = "") -> str:
     """``1 dataset`` or ``3 datasets``."""
     return f"{count} {singular}" if count == 1 else f"{count} {plural or singular + 's'}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from etiket_gui.cli.output import Output, count_text, duration_text, shown, size_text
+from etiket_gui.cli.output import Output, count_text, duration_text, shown, size_text, until_text
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.events import (
     DatasetArchived,
@@ -107,8 +107,12 @@ def sentence_of(event: Event) -> str | None:
             return f"destination {name}: {reason or state.value}"
         case VerificationDiffered(destination=destination, version=version, files=files):
             return f"DIFFERENT at {destination}, version {version}: {', '.join(files[:5])}"
-        case SteeringChanged(paused_until_ns=paused, held_until_ns=held):
-            return "paused" if paused else "on hold" if held else None
+        case SteeringChanged(held_until_ns=held) if held:
+            return f"on hold {until_text(held, time.time_ns())}: nothing is touched"
+        case SteeringChanged(paused_until_ns=paused) if paused:
+            return f"paused {until_text(paused, time.time_ns())}: nothing is sent"
+        case SteeringChanged(is_measuring=True):
+            return "a measurement runs: the work goes on slowly"
     return None
 
 

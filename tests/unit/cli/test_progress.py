@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ from etiket_gui.domain.events import (
 )
 from etiket_gui.domain.states import DestinationState, SourceState
 from etiket_gui.domain.stopping import StopToken
-from etiket_gui.engine.report import RunReport
 from tests.support.command_line import CommandLineRunner
+from tests.support.fake_engine import REPORT, FakeEngine
 
 
 class Terminal(io.StringIO):
@@ -145,44 +144,6 @@ def test_work_of_our_own_stops_when_asked() -> None:
         with pytest.raises(Stopped):
             progress.advance("u", "f", 50, 100)
         progress.finish("u")
-
-
-REPORT = RunReport(
-    found=3, archived=3, not_archived=0, ignored=0, gone=0, empty_sources=(), unfinished_sources=(),
-    verification_differences=0, needs_sign_in=(), was_interrupted=False, duration_s=2.0,
-)  # fmt: skip
-
-
-@dataclass
-class FakeEngine:
-    """An engine that only remembers what was asked of it, and does what a test wants while it runs."""
-
-    report: RunReport = REPORT
-    while_running: Callable[[], None] = lambda: None
-    start_failures: list[Exception] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-
-    def start(self) -> None:
-        self.calls.append("start")
-        if self.start_failures:
-            raise self.start_failures.pop(0)
-
-    def run_once(self) -> RunReport:
-        self.calls.append("run_once")
-        self.while_running()
-        return self.report
-
-    def run(self, cycles: int | None) -> RunReport:
-        self.calls.append(f"run {cycles}")
-        self.while_running()
-        return self.report
-
-    def request_stop(self, *, is_interrupt: bool = False) -> None:
-        self.calls.append(f"request_stop {is_interrupt}")
-        self.report = replace(self.report, was_interrupted=is_interrupt)
-
-    def stop(self) -> None:
-        self.calls.append("stop")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.states import Realm
 
 #: Fixed for ever: a change would give every dataset a new identity.
@@ -18,7 +19,8 @@ def dataset_uuid(backend: str, realm: Realm, source_uuid: str, identifier: str, 
     """
     if birth_ordinal < 1:
         raise ValueError("birth ordinals count from 1")
-    place = "" if realm is Realm.WORLD else source_uuid
+    is_worldwide = realm is Realm.WORLD or not guards.is_on("source-in-identity")
+    place = "" if is_worldwide else source_uuid
     text = f"{backend}\x1f{place}\x1f{identifier}"
     if birth_ordinal > 1:
         text += f"\x1f{birth_ordinal}"

@@ -46,7 +46,6 @@ class Coordinator:
         emit: Callable[[Event], None],
         *,
         clock: Clock | None = None,
-        is_rebuilding: bool = False,
         has_low_priority: bool = True,
     ) -> None:
         self._home = home
@@ -79,7 +78,7 @@ class Coordinator:
         self.sources: dict[int, SourceDesk] = {}
         self.destinations: dict[int, DestinationDesk] = {}
         self.transfers = Transfers(self.desk)
-        self.recovery = Recovery(self.desk, is_rebuilding=is_rebuilding)
+        self.recovery = Recovery(self.desk)
         self.proving = Proving(self.desk)
         self.upkeep = Upkeep(self.desk, self)
         self.watching = Watching(

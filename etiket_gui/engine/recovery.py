@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import Stopped, WorkerLost, error_from_json
 from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.engine.desk import Desk
+from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.transfers import Route
 from etiket_gui.engine.workers import RunningTask
 from etiket_gui.store.rows import StoredDatasetFacts
@@ -18,16 +20,21 @@ from etiket_gui.store.writer import StoreWriter
 
 log = logging.getLogger(__name__)
 
+#: The name under which the store keeps that a source is being read back, and why.
+_MARK = "read back"
+LOST, CONTINUED = "lost", "continued"
+
 
 class Recovery:
     """For every route of a source without datasets: asks the destination what it has of that source.
 
-    ``is_rebuilding``: the store was lost, so a source waits even for a destination that is away just now.
+    A source of a lost store waits even for a destination that is away just now. That a source is being read back is
+    written down until it is done, so that an end in the middle does not leave a half of it to be found anew.
     """
 
-    def __init__(self, desk: Desk, *, is_rebuilding: bool) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._is_rebuilding = is_rebuilding
+        self._marks: dict[int, str | None] = {}
         self._done: set[int] = set()
         self._running: dict[int, RunningTask] = {}
         self._adopted: dict[int, int] = {}
@@ -46,15 +53,28 @@ class Recovery:
             source = its_routes[0].source
             if source.finished_scans or all(route.row.id in self._done for route in its_routes):
                 source.is_blocked = False
+                self._unmark(source)
                 continue
-            is_known_here = not self._is_rebuilding and self._desk.writer.dataset_count(source_id)
-            if source_id not in self._adopted and is_known_here:
+            is_known_here = self._mark(source) is None and self._desk.writer.dataset_count(source_id)
+            if is_known_here or not guards.is_on("read-back-first"):
                 self._done.update(route.row.id for route in its_routes)
                 source.is_blocked = False
                 continue
             source.is_blocked = True
             for route in its_routes:
                 self._advance(route)
+
+    def _mark(self, source: SourceDesk) -> str | None:
+        """Why the source is being read back, LOST or CONTINUED; None when it is not, or not yet."""
+        if source.row.id not in self._marks:
+            mark = self._desk.writer.load_checkpoint(source.row.uuid, _MARK)
+            self._marks[source.row.id] = None if mark is None else str(mark["why"])
+        return self._marks[source.row.id]
+
+    def _unmark(self, source: SourceDesk) -> None:
+        if self._mark(source) is not None:
+            self._desk.writer.clear_checkpoints(source.row.uuid)
+            self._marks[source.row.id] = None
 
     def _advance(self, route: Route) -> None:
         if route.row.id in self._done or route.row.id in self._running:
@@ -64,9 +84,13 @@ class Recovery:
         if was_known is False:
             self._done.add(route.row.id)
         elif was_known is None:
-            if destination.circuit.failures and not self._is_rebuilding:
+            is_waited_for = self._mark(route.source) == LOST or not guards.is_on("no-waiting-for-the-absent")
+            if destination.circuit.failures and not is_waited_for:
                 self._done.add(route.row.id)
         else:
+            if self._mark(route.source) is None:
+                self._desk.writer.save_checkpoint(route.source.row.uuid, _MARK, {"why": CONTINUED})
+                self._marks[route.row.source_id] = CONTINUED
             body = {"destination": destination.spec.to_json(), "source_uuid": route.source.row.uuid}
             task = self._desk.pool.start_task(TaskKind.RECOVER, body, self._take_message, route)
             if task is not None:
@@ -118,6 +142,20 @@ def _facts(route: Route, row: Mapping[str, Any]) -> StoredDatasetFacts:
         place=reference.get("place", ""),
         description=description,
     )
+
+
+def prepare_rebuild(writer: StoreWriter, path: Path, *, is_lost: bool) -> None:
+    """After the store was lost (``is_lost``): bring back what was configured, and have every source read back first.
+
+    A start that was to do so may have been killed; a store in which nothing is configured although the mirror names
+    something is such a one.
+    """
+    if not is_lost and (writer.sources() or writer.destinations()):
+        return
+    with writer.batch():
+        if restore_configuration(writer, path) or is_lost:
+            for source in writer.sources():
+                writer.save_checkpoint(source.uuid, _MARK, {"why": LOST})
 
 
 def restore_configuration(writer: StoreWriter, path: Path) -> int:

@@ -52,6 +52,8 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("Health", "export-diagnostics", "health_commands", "a file to send along with a question, without secrets"),
 )
 
+_LIGHT_MODULES = {"looking"}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are sentences, raised as UsageError."""
@@ -122,9 +124,20 @@ def _split(argv: list[str]) -> tuple[str | None, bool, str | None, list[str]]:
     return home, is_json, None, []
 
 
+def _keep_log_lines_off_the_screen() -> None:
+    """Where no log is open, Python prints warnings raw; a person gets sentences instead, and ``run`` opens a log."""
+    import logging
+
+    logger = logging.getLogger("etiket_gui")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
 def _command(name: str) -> CommandLine:
     for _, known, module, _ in COMMANDS:
         if known == name:
+            if module not in _LIGHT_MODULES:
+                _keep_log_lines_off_the_screen()
             commands: dict[str, CommandLine] = importlib.import_module(f"etiket_gui.cli.{module}").COMMANDS
             return commands[name]
     raise UsageError(

@@ -198,6 +198,7 @@ class Session:
             host=host_name(),
             work_folder=self.home.work / "destinations" / (uuid or kind),
             credentials=credentials,
+            options={"account": uuid} if uuid else {},
         )
         return its_class(its_class.config_class.model_validate(dict(config)), context)
 

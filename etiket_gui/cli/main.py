@@ -163,7 +163,7 @@ def _parser_of(name: str, command: CommandLine) -> Parser:
 
 def _without_command(session: Session, rest: list[str]) -> int:
     if "--version" in rest:
-        session.output.line(f"{PROGRAM} {__version__}")
+        session.output.out.write(f"{PROGRAM} {__version__}\n")
         return ExitCode.OK
     if rest:
         print(as_typed_here(overview()))

@@ -21,14 +21,14 @@ from etiket_gui.store.rows import Claim, NotSent, StoredDatasetFacts
 from tests.support.clock import SECOND_NS
 from tests.support.store_bench import MIB, StoreBench
 
-_NAMES = tuple("abcdef")
+_NAMES = tuple("abc")
 _names = st.sampled_from(_NAMES)
-_some_names = st.lists(_names, min_size=1, max_size=3, unique=True)
+_some_names = st.lists(_names, min_size=1, max_size=2, unique=True)
 _sources = st.sampled_from((1, 2))
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Two sources, two destinations, six names that come, change, move, go and are sent or fail."""
+    """Two sources, two destinations, three names that come, change, move, go and are sent or fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,9 +76,11 @@ class StoreMachine(RuleBasedStateMachine):
     def unsettle(self, source_id: int, names: list[str]) -> None:
         self.bench.writer.mark_unsettled([(dataset_id, "changes") for dataset_id in self._ids(source_id, names)])
 
-    @rule(source_id=_sources, names=_some_names)
-    def go(self, source_id: int, names: list[str]) -> None:
+    @rule(source_id=_sources, names=_some_names, comes_back=st.booleans())
+    def go(self, source_id: int, names: list[str], comes_back: bool) -> None:
         self.bench.writer.mark_gone(self._ids(source_id, names))
+        if comes_back:
+            self.find(source_id, names, 1, False, 1, False)
 
     @rule(source_id=_sources, names=_some_names)
     def ignore(self, source_id: int, names: list[str]) -> None:

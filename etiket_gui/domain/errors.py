@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from typing import Any, ClassVar
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.states import RetryClass
 
 
@@ -318,7 +319,8 @@ _LOCK_VIOLATION = 33
 
 def source_error(error: OSError, path: str) -> EtiketError:
     """The known failure for an operating-system error met while reading a source."""
-    if getattr(error, "winerror", None) in {_SHARING_VIOLATION, _LOCK_VIOLATION} or error.errno == errno.EBUSY:
+    is_busy = getattr(error, "winerror", None) in {_SHARING_VIOLATION, _LOCK_VIOLATION} or error.errno == errno.EBUSY
+    if is_busy and guards.is_on("busy-is-known"):
         return FileBusy(f"{path} is held by another program.", path=path)
     if error.errno in _SOURCE_GONE:
         return SourceGone(f"{path} is no longer there.", path=path)

@@ -45,7 +45,10 @@ def judge(error: EtiketError, attempts: int, now_ns: int, rng: random.Random) ->
         return Verdict(TransferState.HELD, None, counts_as_attempt=False)
     if error.concerns_all:
         return Verdict(TransferState.WAITING, None, counts_as_attempt=False)
-    match error.retry_class:
+    retry_class = error.retry_class
+    if retry_class is RetryClass.ON_USER and not guards.is_on("on-user-waits-for-the-user"):
+        retry_class = RetryClass.NOW
+    match retry_class:
         case RetryClass.NOW:
             if attempts < 3:
                 return Verdict(TransferState.WAITING, None, counts_as_attempt=True)

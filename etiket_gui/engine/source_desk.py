@@ -352,8 +352,11 @@ class SourceDesk:
                 self._dirty_paths.update(request["paths"])
             else:
                 self.is_scan_due = True
-        if isinstance(error, Stopped):
-            return
+        if not isinstance(error, Stopped):
+            self.take_error(error)
+
+    def take_error(self, error: EtiketError) -> None:
+        """The whole source could not be looked at or read: say so and look again later."""
         now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
         self.circuit.fail(error, now_s, now_ns)
         self.is_scan_due = True

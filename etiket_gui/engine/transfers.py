@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import DatasetReference, FileEntry, RemoteVersion
-from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, WorkerLost, error_from_json
+from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, Stopped, WorkerLost, error_from_json
 from etiket_gui.domain.events import (
     DatasetArchived,
     DatasetProgressed,
@@ -49,6 +50,8 @@ class Route:
     @property
     def is_open(self) -> bool:
         """Whether its source and its destination are usable now."""
+        if not self.source.circuit.is_closed and guards.is_on("source-away-stops-sending"):
+            return False
         return self.destination.may_send and self.source.traits is not None and not self.source.is_blocked
 
 
@@ -235,20 +238,31 @@ class Transfers:
         self._not_sent.append((batch, claim, not_sent))
 
     def _take_batch_error(self, batch: Batch, error: EtiketError) -> None:
-        self._release_rest(batch)
         if error.concerns_all:
+            self._release_rest(batch)
             if error.kind.startswith("Source"):
-                batch.route.source.request_scan()
+                batch.route.source.take_error(error)
             else:
                 batch.route.destination.take_error(error)
+        elif isinstance(error, Stopped) or not guards.is_on("bug-has-a-culprit"):
+            self._release_rest(batch)
+        else:
+            self._blame_first(batch, lambda claim: error)
 
     def _take_loss(self, batch: Batch, reason: str) -> None:
-        """The worker died or hung: the first open dataset is the suspect, the others go one by one."""
+        """The worker died or hung."""
+        self._blame_first(
+            batch,
+            lambda claim: WorkerLost(f"The process that sent {claim.name} {reason}.", path=claim.identifier),
+        )
+
+    def _blame_first(self, batch: Batch, error_of: Callable[[Claim], EtiketError]) -> None:
+        """The first open dataset is the suspect; the others go one by one, so that only the culprit suffers."""
         suspects = sorted(batch.open_places)
         if suspects:
             claim = batch.claims[suspects[0]]
             batch.open_places.discard(suspects[0])
-            self._fail(batch, claim, WorkerLost(f"The process that sent {claim.name} {reason}.", path=claim.identifier))
+            self._fail(batch, claim, error_of(claim))
         batch.route.singly = max(batch.route.singly, len(batch.open_places))
         self._release_rest(batch)
 

@@ -10,9 +10,9 @@ from etiket_gui.backends.api import Backend
 from etiket_gui.destinations.api import Checkpoint, Destination, Receipt
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import Content, Outgoing
-from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone
+from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline, SourceUnreadable
 from etiket_gui.domain.failpoints import fail_here
-from etiket_gui.domain.states import RunState
+from etiket_gui.domain.states import RetryClass, RunState
 from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.worker.lanes import Task
@@ -66,13 +66,43 @@ def transfer(
         task.tell("started", place=place, files=len(content.files), size_bytes=size_bytes)
     fail_here("after_read")
     sent = 0
-    for index, result in destination.push_many(outgoing, checkpoint, progress, task.stop):
-        if isinstance(result, EtiketError):
-            task.tell("failed", place=places[index], error=result.to_json())
-            continue
-        sent += 1
-        _tell_receipt(task, places[index], result)
+    rest = dict(enumerate(places))
+    try:
+        for index, result in destination.push_many(outgoing, checkpoint, progress, task.stop):
+            place = rest.pop(index)
+            if isinstance(result, EtiketError):
+                task.tell("failed", place=place, error=result.to_json())
+                continue
+            sent += 1
+            _tell_receipt(task, place, result)
+    except SourceOffline as error:
+        culprit = min(rest.values(), default=None)
+        if culprit is None or _is_away(backend, items[culprit]):
+            raise
+        task.tell("failed", place=culprit, error=_unreadable(error).to_json())
     return {"sent": sent}
+
+
+def _is_away(backend: Backend, item: TransferItem) -> bool:
+    """Whether the source as a whole does not answer; else one file of it cannot be read, and only its dataset waits."""
+    if not guards.is_on("one-file-is-not-the-source"):
+        return True
+    try:
+        backend.fingerprint(item.reference.identifier)
+    except SourceOffline:
+        return True
+    except EtiketError:
+        return False
+    return False
+
+
+def _unreadable(error: SourceOffline) -> SourceUnreadable:
+    return SourceUnreadable(
+        error.reason,
+        advice="The disk may be damaged there; the rest of the source goes on.",
+        path=error.path,
+        retry_class=RetryClass.SOON,
+    )
 
 
 def _read(backend: Backend, item: TransferItem, task: Task) -> Content:

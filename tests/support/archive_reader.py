@@ -272,11 +272,20 @@ def doubles(content: ArchiveContent) -> list[str]:
 def browse_differences(content: ArchiveContent) -> list[str]:
     """Sentences about SHA256SUMS of the browsable tree that list bytes which no version of the dataset holds."""
     sentences = []
+    # Datasets of one name and day wish for the same folder; all but the first get a number behind it.
+    wished: dict[str, set[str]] = {}
+    for record in content.newest().values():
+        wished.setdefault(record.browse, set()).add(record.uuid)
     for record in content.newest().values():
         sums = content.root / record.browse / "SHA256SUMS"
         if not record.browse or not sums.is_file():
             continue
-        known = {sha256 for version in content.versions_of(record.uuid) for sha256, _ in version.files.values()}
+        known = {
+            sha256
+            for uuid in wished[record.browse]
+            for version in content.versions_of(uuid)
+            for sha256, _ in version.files.values()
+        }
         for line in sums.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
             digest = line.lstrip("\\").split(" ", 1)[0]
             if digest not in known:

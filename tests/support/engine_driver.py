@@ -311,3 +311,57 @@ def steps(every_s: float, step: Callable[[int], object]) -> Iterator[threading.E
     finally:
         is_over.set()
         thread.join()
+
+
+_OPENING_FAILS = """
+import json, os
+_real_open, _list = os.open, {list!r}
+
+def _open(path, *arguments, **options):
+    number = json.loads(open(_list).read()).get(path) if isinstance(path, str) else None
+    if number is not None:
+        with open(_list + ".tries", "a") as tries:
+            tries.write(path + chr(10))
+        raise OSError(number, os.strerror(number), path)
+    return _real_open(path, *arguments, **options)
+
+os.open = _open
+os.supports_dir_fd.add(_open)
+"""
+
+_ROOT_IS_NOBODY_SPECIAL = """
+import sys
+sys.path.insert(0, {project!r})
+from tests.support.unprivileged import permissions_count
+_kept = permissions_count()
+_kept.__enter__()
+sys.path.remove({project!r})
+"""
+
+
+class FailingFiles:
+    """Files that the workers cannot open; made before the engine starts."""
+
+    def __init__(self, folder: Path, monkeypatch: Any) -> None:
+        self._list = folder / "failing.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.fail({})
+        patch_workers(folder, _OPENING_FAILS.format(list=str(self._list)), monkeypatch)
+
+    def fail(self, numbers: Mapping[Path, int]) -> None:
+        """From now on opening these paths fails with these errno, and only these."""
+        draft = self._list.with_suffix(".new")
+        draft.write_text(json.dumps({str(path): number for path, number in numbers.items()}), encoding="utf-8")
+        draft.replace(self._list)
+
+    @property
+    def tries(self) -> int:
+        """How often a worker has tried to open one of them."""
+        tries = Path(f"{self._list}.tries")
+        return len(tries.read_text(encoding="utf-8").splitlines()) if tries.exists() else 0
+
+
+def permissions_count_for_workers(folder: Path, monkeypatch: Any) -> None:
+    """Workers that are started from now on may not pass by permissions, although the tests run as root."""
+    project = str(Path(__file__).resolve().parents[2])
+    patch_workers(folder, _ROOT_IS_NOBODY_SPECIAL.format(project=project), monkeypatch)

@@ -46,8 +46,9 @@ def _edit_source(session: Session, arguments: Namespace) -> int:
     config = None
     if arguments.options:
         config = options_from_text(backend.config_class, arguments.options, present=source.config)
-        others = [row for row in sources if row.id != source.id]
-        check_source_places(source.name, config, others, destinations)
+        if places_of("source", source.name, config) != places_of("source", source.name, source.config):
+            others = [row for row in sources if row.id != source.id]
+            check_source_places(source.name, config, others, destinations)
     routes = None
     if arguments.routes:
         routes = routes_from_text(arguments.routes, destinations)

@@ -305,6 +305,9 @@ def shown_path(path: str) -> str:
 @contextlib.contextmanager
 def path_completion() -> Iterator[None]:
     """Inside, the tab key completes paths where the terminal can do that."""
+    if sys.platform == "win32":
+        yield
+        return
     try:
         import readline
     except ImportError:
@@ -324,8 +327,7 @@ def path_completion() -> Iterator[None]:
     before, delimiters = readline.get_completer(), readline.get_completer_delims()
     readline.set_completer(complete)
     readline.set_completer_delims("\n")
-    if sys.platform != "win32":
-        readline.parse_and_bind("bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete")
+    readline.parse_and_bind("bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete")
     try:
         yield
     finally:

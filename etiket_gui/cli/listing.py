@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etiket_gui.store.reader import StoreReader
     from etiket_gui.store.rows import DatasetRow, SourceRow, TransferRow
 
-_PAGE = 500
+_PAGE = 5000
 #: On a terminal nobody reads more; ``--limit 0`` shows all.
 _ROWS_ON_A_TERMINAL = 100
 #: So few datasets are always listed with their files in JSON.
@@ -211,7 +211,7 @@ def _datasets_json(session: Session, arguments: Namespace) -> None:
                     if entry.kind is EntryKind.LINK
                 ]
             out.write("\n" if is_first else ",\n")
-            json.dump(value, out)
+            out.write(json.dumps(value))
             is_first = False
     out.write("\n]\n" if not is_first else "]\n")
 

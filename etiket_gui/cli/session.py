@@ -87,8 +87,13 @@ class Session:
         return False
 
     def reader(self) -> StoreReader:
-        """The store to look into. A store of an older version is brought up to date first."""
+        """The store to look into. A store of an older version is brought up to date first.
+
+        Raises UsageError when nothing was ever configured in this home.
+        """
         if self._reader is None:
+            if not self.has_store:
+                raise UsageError("Nothing is configured in this home yet.", advice="Begin with: etiket-sync")
             from etiket_gui.store.reader import StoreReader
             from etiket_gui.store.schema import HEAD, revision_of
 

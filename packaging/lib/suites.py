@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Prepare, check, test, and close with a table; 0 when all is green, 1 when not, 2 when something is missing."""
     asked = _parse(arguments)
+    # A shell that puts a job into the background makes it deaf to Ctrl-C, and the tests send exactly that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
         folder = environments.environment("test", environments.requirements("test"), key=str(environments.CHECKOUT))

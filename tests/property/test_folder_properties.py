@@ -116,7 +116,15 @@ def test_any_written_values_are_understood_or_said_with_a_line(values: dict[str,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only here any byte may stand in a name")
 @settings(max_examples=40)
-@given(st.lists(st.lists(COMPONENTS, min_size=2, max_size=3), min_size=1, max_size=5), st.sampled_from([0, 1, -1]))
+@given(
+    # Names that would be another place on Windows are refused, with a row of their own.
+    st.lists(
+        st.lists(COMPONENTS.filter(lambda name: b"\\" not in name and not name.endswith(b":")), min_size=2, max_size=3),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([0, 1, -1]),
+)
 def test_every_file_of_any_tree_is_found_once_and_leads_back(trees: list[list[bytes]], level: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from etiket_gui.cli.exit_codes import ExitCode
 from etiket_gui.cli.output import (
@@ -21,7 +23,9 @@ from etiket_gui.cli.output import (
     until_text,
 )
 from etiket_gui.cli.session import CommandLine, Session
+from etiket_gui.domain.errors import StoreProblem
 
+_Answer = TypeVar("_Answer")
 _ENGINE_ANSWERS_WITHIN_S = 0.5
 _STATES = ("archived", "sending", "waiting", "held", "failed", "ignored", "gone")
 _TIMES = {
@@ -54,7 +58,24 @@ def _look(session: Session) -> dict[str, Any] | None:
         return None
     from etiket_gui.store.quick import status
 
-    return status(session.home.store)
+    return from_store(session.home.store, status)
+
+
+def from_store(store: Path, look: Callable[[Path], _Answer]) -> _Answer:
+    """What a quick look gives. Raises StoreTooNew or StoreProblem for a store of another version of this program."""
+    try:
+        return look(store)
+    except sqlite3.OperationalError as error:
+        from etiket_gui.store.schema import HEAD, refuse_newer, revision_of
+
+        revision = revision_of(store) or ""
+        refuse_newer(store, revision)
+        if revision == HEAD:
+            raise
+        raise StoreProblem(
+            f"{store} was written by an older version of this program.",
+            advice="Bring it up to date: etiket-sync sources",
+        ) from error
 
 
 def is_engine_running(session: Session) -> bool:
@@ -199,7 +220,7 @@ def _problems(session: Session, arguments: Namespace) -> int:
     if session.has_store:
         from etiket_gui.store.quick import problems
 
-        found = problems(session.home.store)
+        found = from_store(session.home.store, problems)
     output = session.output
     if output.is_json:
         output.json(with_iso_times(found))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from etiket_gui.cli import continuing
 from etiket_gui.cli.main import main
+from etiket_gui.destinations.api import StoredSource
+from etiket_gui.destinations.archive.destination import ArchiveDestination
 from tests.support.command_line import CommandLineRunner, make_datasets
 
 
@@ -170,3 +177,76 @@ def test_plugins_lists_every_option_with_its_meaning(cli: CommandLineRunner) -> 
     assert (level["default"], level["is_required"]) == (1, False)
     assert "root_directory=" in cli.ok("plugins", "folder").out
     assert cli("plugins", "nothing").code == 2
+
+
+def test_a_broken_plug_in_is_told_with_its_reason_and_the_rest_works(
+    configured: CommandLineRunner, tmp_path: Path
+) -> None:
+    place = tmp_path / "plugins"
+    info = place / "broken_backend-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-backend\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[etiket_gui.backends]\nbroken = broken_backend:Backend\n")
+    (place / "broken_backend.py").write_text("raise RuntimeError('no licence found')\n")
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        full = [sys.executable, "-m", "etiket_gui.cli.main", *words]
+        return subprocess.run(full, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    listed = command("plugins", "--json")
+    plugins = {plugin["name"]: plugin for plugin in json.loads(listed.stdout)}
+    assert listed.returncode == 0
+    assert plugins["folder"]["is_usable"]
+    assert "no licence found" in plugins["broken"]["disabled_because"]
+    refused = command("add-source", "broken", "x")
+    assert refused.returncode == 2
+    assert "no licence found" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert command("sources").returncode == 0
+    doctor = command("doctor")
+    assert doctor.returncode == 2
+    assert "no licence found" in doctor.stdout
+
+
+def test_a_person_at_a_terminal_is_asked_whether_a_share_is_the_same(
+    configured: CommandLineRunner, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = configured.ok("sources", "--json").json[0]["uuid"]
+    stored = StoredSource(uuid, "lab", "folder", "PC-1", str(data), "//nas/lab", "", 1)
+    monkeypatch.setattr(ArchiveDestination, "sources", lambda self: (stored,))
+    monkeypatch.setattr(continuing, "share_of", lambda root: "//nas/lab")
+    monkeypatch.setenv("ETIKET_GUI_HOST", "PC-2")
+    for number, (answers, expected) in enumerate((("what\nc\n", uuid), ("n\n", None), ("", KeyboardInterrupt))):
+        monkeypatch.setenv("ETIKET_GUI_HOME", str(tmp_path / f"home {number}"))
+        configured.ok("add-destination", "archive", "arch", f"path={tmp_path / 'archive'}")
+        terminal = io.StringIO(answers)
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        with monkeypatch.context() as at_terminal:
+            at_terminal.setattr("sys.stdin", terminal)
+            at_terminal.setattr(sys.stderr, "isatty", lambda: True)
+            ended = configured("add-source", "folder", "lab", f"root_directory={data}")
+        assert "may be the same as the source lab (//nas/lab on PC-1)" in ended.err
+        if expected is KeyboardInterrupt:
+            assert ended.code == 130
+            continue
+        added = configured.ok("sources", "--json").json[0]["uuid"]
+        assert (added == uuid) == (expected == uuid)
+
+
+def test_what_is_continued_must_be_known_and_unique(
+    configured: CommandLineRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_datasets(tmp_path / "other", "a")
+    stored = (
+        StoredSource("uuid-1", "fridge", "folder", "PC-1", "/a"),
+        StoredSource("uuid-2", "fridge", "folder", "PC-2", "/b"),
+        StoredSource("uuid-3", "scope", "quantify", "PC-2", "/c"),
+    )
+    monkeypatch.setattr(ArchiveDestination, "sources", lambda self: stored)
+    for wanted, words in (("none", "It knows: fridge (/a on PC-1)"), ("fridge", "uuid-2"), ("scope", "not by folder")):
+        ended = configured("add-source", "folder", "x", f"root_directory={other}", "--continue", wanted)
+        assert ended.code == 2
+        assert words in ended.err
+    added = configured.ok("add-source", "folder", "x", f"root_directory={other}", "--continue", "uuid-2", "--json")
+    assert added.json["uuid"] == "uuid-2"

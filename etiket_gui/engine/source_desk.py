@@ -267,6 +267,8 @@ class SourceDesk:
         self.circuit.close()
         was_asking = discovery.is_asking
         look_now = discovery.finish(summary, self._result)
+        if discovery.is_scan_needed:
+            discovery.is_scan_needed, self.is_scan_due = False, True
         self._look_now.update(look_now)
         if discovery.is_asking and not was_asking:
             self._ask()
@@ -323,7 +325,7 @@ class SourceDesk:
         self._desk.timers.at(("scan", self.row.id), self._desk.clock.monotonic_s() + interval_s, self._scan_is_due)
 
     def _scan_is_due(self) -> None:
-        self.is_scan_due = True
+        self.is_scan_due = self.is_scan_due or guards.is_on("reconcile")
 
     def _tell_unreadable(self, summary: DiscoverySummary) -> None:
         keys = set()

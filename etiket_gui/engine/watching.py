@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.engine.workers import start_child
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
@@ -160,7 +161,8 @@ class Watching:
 
     def restart_if_due(self) -> None:
         """Start the child again when its time has come."""
-        if self._restart_at_s is not None and time.monotonic() >= self._restart_at_s:
+        is_due = self._restart_at_s is not None and time.monotonic() >= self._restart_at_s
+        if is_due and guards.is_on("watching-is-restarted"):
             self._start()
             self._send_folders()
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
@@ -293,7 +294,8 @@ class WorkerPool:
             return
         worker.resident_bytes = int(message.get("resident_bytes", 0))
         for lane, (task_id, silent_s) in message.get("silent_s", {}).items():
-            if silent_s > SILENCE_S[lane] and any(task.id == task_id for task in worker.busy[lane]):
+            is_silent = silent_s > SILENCE_S[lane] and guards.is_on("silent-workers-are-replaced")
+            if is_silent and any(task.id == task_id for task in worker.busy[lane]):
                 log.warning("Worker %d gave no sign of life for %.0f s and is replaced.", worker.number, silent_s)
                 worker.process.kill()
 

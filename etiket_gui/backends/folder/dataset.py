@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from etiket_gui.backends.folder.description import FILE_NAME, FolderDescription, read_description
 from etiket_gui.backends.folder.survey import Survey, Surveyor, is_same_file
-from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceUnreadable, source_error
+from etiket_gui.domain.errors import (
+    EtiketError,
+    SourceChanged,
+    SourceGone,
+    SourceOffline,
+    SourceUnreadable,
+    source_error,
+)
 from etiket_gui.domain.states import RetryClass
 from etiket_gui.domain.stopping import StopToken
 
@@ -42,11 +49,13 @@ def look_at(surveyor: Surveyor, path: str, stop: StopToken) -> DatasetLook:
 def failure_of(error: OSError, path: str, root: str) -> EtiketError:
     """The known failure for an error met at ``path``: the source is only away when its root does not answer."""
     failure = source_error(error, path)
-    if not failure.concerns_all:
+    if not failure.concerns_all and not isinstance(failure, SourceGone):
         return failure
     try:
         os.stat(root)
-    except OSError:
+    except OSError as why:
+        return SourceOffline(f"{root} cannot be reached: {why.strerror or why}.", path=root)
+    if not failure.concerns_all:
         return failure
     return SourceUnreadable(
         f"{path} cannot be read: {error.strerror or error}.",

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as _sqlite_dialect
 from sqlalchemy.pool import NullPool
 
 from etiket_gui.domain import guards
-from etiket_gui.store.failures import busy_timeout_ms, known_failure, known_failures
+from etiket_gui.store.failures import busy_timeout_ms, known_failure
 
 #: For statements that are compiled without a connection.
 dialect = _sqlite_dialect()
@@ -22,15 +22,15 @@ dialect = _sqlite_dialect()
 
 @contextmanager
 def store_failures(path: Path) -> Iterator[None]:
-    """Inside, refusals of SQLite and of the disk become StoreProblem, also those that SQLAlchemy has wrapped."""
-    with known_failures(path):
-        try:
-            yield
-        except exc.DBAPIError as error:
-            known = known_failure(error.orig, path) if isinstance(error.orig, sqlite3.Error) else None
-            if known is None:
-                raise
-            raise known from error
+    """Inside, SQLite's refusals become StoreProblem, also those that SQLAlchemy has wrapped; all else passes."""
+    try:
+        yield
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        original = error.orig if isinstance(error, exc.DBAPIError) else error
+        known = known_failure(original, path) if isinstance(original, sqlite3.Error) else None
+        if known is None:
+            raise
+        raise known from error
 
 
 def writer_engine(path: Path) -> Engine:

@@ -17,6 +17,7 @@ from etiket_gui.domain.errors import StoreDamaged
 from etiket_gui.settings.home import Home
 from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import known_failures
+from etiket_gui.store.mirroring import restore_from_mirror
 from etiket_gui.store.schema import HEAD, make_store, migrate, read_only, refuse_newer, revision_of
 from etiket_gui.store.writer import StoreWriter
 
@@ -34,8 +35,9 @@ class Opened:
     """A store that was opened, and what happened on the way.
 
     ``moved_aside`` is the damaged store, ``restored_from`` the copy that took its place, ``migrated_from`` the older
-    revision. ``is_fresh`` means it is empty although another was there before or none was: with ``needs_rebuild`` it
-    is to be filled from the mirrored configuration, a scan and the destinations. ``sentence`` tells a person.
+    revision. ``is_fresh`` means it was made just now. ``needs_rebuild`` means another one was lost: sources,
+    destinations and routes are back already, the datasets are to be found again by a scan and asked of the
+    destinations. ``sentence`` tells a person.
     """
 
     writer: StoreWriter
@@ -109,14 +111,24 @@ def open_store(
         if revision < HEAD:
             migrate(path, home.backups)
             migrated_from = revision
+    writer = StoreWriter(path, now_ns, configuration_path=home.configuration)
+    needs_rebuild = moved_aside is not None or (is_fresh and home.configuration.exists())
+    sentences = [_sentence(moved_aside, restored_from, migrated_from)]
+    try:
+        if needs_rebuild:
+            sentences.append(restore_from_mirror(writer, home.configuration))
+        writer.refresh_mirror()
+    except BaseException:
+        writer.close()
+        raise
     return Opened(
-        writer=StoreWriter(path, now_ns, configuration_path=home.configuration),
+        writer=writer,
         is_fresh=is_fresh,
-        needs_rebuild=moved_aside is not None or (is_fresh and home.configuration.exists()),
+        needs_rebuild=needs_rebuild,
         moved_aside=moved_aside,
         restored_from=restored_from,
         migrated_from=migrated_from,
-        sentence=_sentence(moved_aside, restored_from, migrated_from),
+        sentence=" ".join(filter(None, sentences)),
     )
 
 

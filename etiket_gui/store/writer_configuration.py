@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, delete, insert, literal, select, update
 
-from etiket_gui.domain.content import DiscoverySummary, canonical_json
+from etiket_gui.domain.content import DiscoverySummary
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
-from etiket_gui.osys.atomic import write_atomically
 from etiket_gui.store.connection import compact
+from etiket_gui.store.mirroring import write_mirror
 from etiket_gui.store.models import activity, counts, datasets, destinations, problems, routes, sources, transfers
 from etiket_gui.store.resting import FACTS as TRANSFER_FACTS
 from etiket_gui.store.resting import STILL_WRITTEN, rest
@@ -292,8 +292,13 @@ class ConfigurationWriter(StoreTransactions):
         path = self.configuration_path
         if path is None:
             return
-        content = canonical_json(self.configuration()) + b"\n"
-        self._after_commit.append(lambda: write_atomically(path, content))
+        configuration = self.configuration()
+        self._after_commit.append(lambda: write_mirror(path, configuration))
+
+    def refresh_mirror(self) -> None:
+        """Make good what a mirror lacks that could not be written when the configuration was changed."""
+        with self._transaction():
+            self._mirror_configuration()
 
     def set_source_state(
         self, source_id: int, state: SourceState, reason: str = "", root_place: str | None = None

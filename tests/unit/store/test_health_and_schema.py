@@ -64,14 +64,74 @@ def test_first_start_makes_a_store_and_the_second_finds_it(home: Home) -> None:
     assert home.configuration.exists()
 
 
-def test_store_that_was_lost_is_to_be_rebuilt(home: Home) -> None:
-    opened = open_store(home)
-    opened.writer.add_destination("d", "archive", "archive", {})
-    opened.writer.close()
+def _configured_home(home: Home) -> None:
+    writer = open_store(home).writer
+    archive = writer.add_destination("d-1", "archive", "archive", {"path": "/µ"})
+    source = writer.add_source("s-1", "fridge", "folder", {"root_directory": "/data"}, [(archive.id, "lab")])
+    writer.edit_source(source.id, is_enabled=False)
+    writer.close()
+
+
+def test_configuration_of_a_lost_store_is_back_whoever_opens_it_first(home: Home) -> None:
+    _configured_home(home)
+    mirror = home.configuration.read_bytes()
     home.store.unlink()
-    again = open_store(home)
-    assert (again.is_fresh, again.needs_rebuild) == (True, True)
-    again.writer.close()
+    opened = open_store(home)
+    assert (opened.is_fresh, opened.needs_rebuild) == (True, True)
+    (source,), (destination,), (route,) = opened.writer.sources(), opened.writer.destinations(), opened.writer.routes()
+    assert (source.uuid, source.name, source.is_enabled) == ("s-1", "fridge", False)
+    assert (destination.uuid, destination.config, route.scope) == ("d-1", {"path": "/µ"}, "lab")
+    opened.writer.close()
+    assert home.configuration.read_bytes() == mirror
+
+
+@pytest.mark.allows_log("the store was damaged")
+def test_what_was_configured_after_the_last_copy_is_back_too(home: Home) -> None:
+    _configured_home(home)
+    back_up(home, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+    writer = open_store(home).writer
+    writer.add_destination("d-2", "second", "archive", {})
+    writer.edit_destination(1, name="first")
+    writer.add_destination("d-3", "archive", "archive", {})
+    writer.close()
+    home.store.write_bytes(b"")
+    opened = open_store(home)
+    assert [(row.uuid, row.name) for row in opened.writer.destinations()] == [
+        ("d-1", "archive"), ("d-2", "second"), ("d-3", "archive 2"),
+    ]  # fmt: skip
+    opened.writer.close()
+
+
+@pytest.mark.allows_log("cannot be understood")
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"sources": 5}', b'{"destinations": [{}], "sources": []}'])
+def test_mirror_that_makes_no_sense_is_kept_and_told(home: Home, content: bytes) -> None:
+    _configured_home(home)
+    home.store.unlink()
+    home.configuration.write_bytes(content)
+    opened = open_store(home)
+    assert "Add them again" in opened.sentence
+    assert opened.writer.sources() == []
+    opened.writer.close()
+    assert (home.root / "configuration-broken.json").read_bytes() == content
+
+
+@pytest.mark.allows_log("could not be written")
+def test_mirror_that_could_not_be_written_is_made_good_at_the_next_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _configured_home(home)
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("etiket_gui.store.mirroring.write_atomically", full)
+        writer = open_store(home).writer
+        writer.edit_source(1, name="renamed")
+        writer.close()
+    assert b"renamed" not in home.configuration.read_bytes()
+    open_store(home).writer.close()
+    assert b"renamed" in home.configuration.read_bytes()
 
 
 def test_what_an_interrupted_start_left_is_removed(home: Home) -> None:

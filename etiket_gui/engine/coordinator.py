@@ -396,9 +396,8 @@ class Coordinator:
 
     def waits_for_a_destination(self, source: SourceDesk) -> bool:
         """Whether a source is not looked through because what a destination knows of it cannot be read back now."""
-        return source.is_blocked and any(
-            route.source is source and route.destination.circuit.failures for route in self.transfers.routes.values()
-        )
+        routes = [route for route in self.transfers.routes.values() if route.source is source]
+        return source.is_blocked and self.recovery.is_stuck(routes)
 
     @property
     def longest_settle_time_s(self) -> float:

@@ -49,6 +49,10 @@ class Discovery:
         self.look_again: dict[str, float] = {}
         self.on_waiting: Callable[[], None] = lambda: None
         self._renames: list[Rename] = []
+        #: Finds at paths where the store knows a folder at another place; decided when the look is finished.
+        self._replaced: list[Found] = []
+        #: Set when a look at a part could not decide; the caller clears it.
+        self.is_scan_needed = False
 
     def take(self, found: Sequence[Found], result: LookResult, *, was_announced: bool) -> None:
         """Write down a chunk of finds. ``was_announced``: the watcher had told of them, or could not have."""
@@ -60,16 +64,20 @@ class Discovery:
         places = {item.place for item in found if item.place}
         if not places or not guards.is_on("recognise-renames"):
             return list(found)
-        known = self._desk.writer.find_by_place(self.row.id, sorted(places))
+        writer = self._desk.writer
+        known = writer.find_by_place(self.row.id, sorted(places))
+        lay_at = writer.places_of(self.row.id, [item.identifier for item in found])
         plain = []
         for item in found:
             rows = known.get(item.place, [])
             if any(row.identifier == item.identifier for row in rows):
                 plain.append(item)
                 continue
-            same = [row for row in rows if item.fingerprint in {row.fingerprint, row.settled_fingerprint}]
+            same = [row for row in rows if _is_same(row, item)]
             if same:
                 self._renames.append(Rename(item, same[0]))
+            elif item.place and lay_at.get(item.identifier, "") not in {"", item.place}:
+                self._replaced.append(item)
             else:
                 plain.append(item)
         return plain
@@ -123,16 +131,32 @@ class Discovery:
         missing = set(summary.missing)
         look_now: list[str] = []
         late: list[Found] = []
-        for rename in self._renames:
+        renames, self._renames = self._renames, []
+        replaced, self._replaced = self._replaced, []
+        # A path is left also when another folder lies there now: a new one, or one that was renamed itself.
+        left = missing | {item.identifier for item in replaced} | {rename.found.identifier for rename in renames}
+        moving: dict[str, Rename] = {}
+        for rename in renames:
             old = rename.row.identifier
-            if old in missing or rename.row.is_gone:
-                missing.discard(old)
-                self._rename(rename, result)
+            if old in left or rename.row.is_gone:
+                moving[old] = rename
             elif summary.is_complete_scan:
                 late.append(rename.found)
             else:
                 look_now += [old, rename.found.identifier]
-        self._renames.clear()
+        renamed: set[str] = set()
+        while ready := [old for old, rename in moving.items() if rename.found.identifier not in moving]:
+            for old in ready:
+                missing.discard(old)
+                renamed.add(old)
+                self._rename(moving.pop(old), result)
+        # Names that went round in a circle: their contents are what changed.
+        late += [rename.found for rename in moving.values()]
+        for item in replaced:
+            if summary.is_complete_scan or item.identifier in renamed:
+                late.append(item)
+            else:
+                self.is_scan_needed = True
         if late:
             self._record(late, result, was_announced=True)
         if missing:
@@ -141,6 +165,12 @@ class Discovery:
 
     def _rename(self, rename: Rename, result: LookResult) -> None:
         row, found = rename.row, rename.found
+        for holder in self._desk.writer.dataset_ids(self.row.id, [found.identifier]).values():
+            if holder != row.id:
+                # What lay under the new name is no longer there; found elsewhere, it is known by its place.
+                self._desk.writer.mark_gone([holder])
+                result.gone_count += 1
+                result.changed_ids.add(holder)
         self.book.forget(row.identifier)
         self.look_again.pop(row.identifier, None)
         self._desk.writer.rename_dataset(row.id, found.identifier, found.name)
@@ -173,6 +203,14 @@ class Discovery:
         """A person said the changes are meant."""
         self.is_asking = False
         self.mass_change.accept()
+
+
+def _is_same(row: DatasetRow, item: Found) -> bool:
+    """Whether a dataset's folder, found under another name at its old place, still holds what it held."""
+    if row.looked_at_ns == 0:
+        # Read back after the store was lost: only what the archive says of it is known.
+        return (row.size_bytes, row.file_count) == (item.size_bytes, item.file_count)
+    return item.fingerprint in {row.fingerprint, row.settled_fingerprint}
 
 
 def _is_rewritten(outcome: FoundOutcome) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class Recovery:
     def is_idle(self) -> bool:
         """Whether nothing is being read back just now."""
         return not self._running
+
+    def is_stuck(self, routes: Iterable[Route]) -> bool:
+        """Whether all that is still to be read back for these routes lies at destinations that are away just now."""
+        left = [route for route in routes if route.row.id not in self._done]
+        return bool(left) and all(route.destination.circuit.failures for route in left)
 
     def dispatch(self, routes: Mapping[int, Route]) -> None:
         """Start what is due and set which sources may be looked through."""
@@ -136,6 +141,8 @@ def _facts(route: Route, row: Mapping[str, Any]) -> StoredDatasetFacts:
         remote=row["remote"],
         version=row["version"],
         digest=row["digest"],
+        size_bytes=row["size_bytes"],
+        file_count=row["file_count"],
         scope=route.row.scope,
         birth_ordinal=reference.get("birth_ordinal", 1),
         previous_identifiers=tuple(description.get("previous_identifiers") or ()),

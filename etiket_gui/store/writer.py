@@ -16,6 +16,9 @@ from etiket_gui.store.writer_copies import CopyWriter
 
 _d, _t = datasets.c, transfers.c
 
+_PLACES = select(_d.identifier, _d.place).where(
+    _d.source_id == bindparam("source"), _d.identifier.in_(asked("identifiers")), _d.is_gone == 0
+)
 _IDS = select(_d.identifier, _d.id).where(
     _d.source_id == bindparam("source"), _d.identifier.in_(asked("identifiers")), _d.is_gone == 0
 )
@@ -48,6 +51,12 @@ class StoreWriter(CopyWriter):
         parameters = {"source": source_id, "identifiers": as_ids(identifiers)}
         with self._reading() as connection:
             return {row.identifier: row.id for row in connection.execute(_IDS, parameters)}
+
+    def places_of(self, source_id: int, identifiers: Iterable[str]) -> dict[str, str]:
+        """Where those of these datasets lay that are known and not gone, by identifier; empty where unknown."""
+        parameters = {"source": source_id, "identifiers": as_ids(identifiers)}
+        with self._reading() as connection:
+            return {row.identifier: row.place for row in connection.execute(_PLACES, parameters)}
 
     def unsettled_identifiers(self, source_id: int) -> list[str]:
         """Datasets of a source that are not gone and of which the last look saw something that is not settled."""

@@ -219,6 +219,8 @@ class Workshop:
                     "remote": stored.newest.remote,
                     "version": stored.newest.version,
                     "digest": stored.newest.digest,
+                    "size_bytes": stored.newest.size_bytes,
+                    "file_count": stored.newest.file_count,
                 }
             )
             if len(rows) >= _STORED_PER_MESSAGE:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 #: In one second, so many lines tell of single datasets; what comes beyond is counted.
-LINES_PER_SECOND = 10
+LINES_PER_SECOND = 20
 _MOST_BARS = 4
 #: A dataset that is done sooner than this gets no bar of its own: it would only flicker.
 _BAR_AFTER_S = 0.4
@@ -127,6 +127,7 @@ class LineDisplay:
         self._lines = 0
         self._uncounted = 0
         self._uncounted_bytes = 0
+        self._last = ""
 
     def __enter__(self) -> Self:
         return self
@@ -157,9 +158,12 @@ class LineDisplay:
             else:
                 self._uncounted += 1
                 self._uncounted_bytes += event.size_bytes
+                self._last = text
 
     def _tell_rest(self) -> None:
-        if self._uncounted:
+        if self._uncounted == 1:
+            self._output.message(self._last)
+        elif self._uncounted:
             more = count_text(self._uncounted, "more dataset")
             self._output.message(f"archived {more} ({size_text(self._uncounted_bytes)})")
         self._uncounted = self._uncounted_bytes = 0

@@ -76,12 +76,17 @@ def test_every_dataset_gets_a_line_in_a_file() -> None:
 def test_a_flood_becomes_a_count_and_nothing_is_lost() -> None:
     lines = _lines(Clock(), *(archived(number) for number in range(1000)))
     assert len(lines) == LINES_PER_SECOND + 1
-    assert lines[-1] == f"archived {1000 - LINES_PER_SECOND} more datasets (990 kB)"
+    assert lines[-1] == f"archived {1000 - LINES_PER_SECOND} more datasets (980 kB)"
+
+
+def test_one_more_than_the_flood_is_told_by_name() -> None:
+    lines = _lines(Clock(), *(archived(number) for number in range(LINES_PER_SECOND + 1)))
+    assert lines[-1].startswith(f"archived run {LINES_PER_SECOND} →")
 
 
 def test_a_failure_is_always_told_and_in_its_order() -> None:
     failed = TransferFailed(5, 5, "u", "run x", "arch", "Still being written", "data.txt changed.", None)
-    lines = _lines(Clock(), *(archived(number) for number in range(20)), failed)
+    lines = _lines(Clock(), *(archived(number) for number in range(LINES_PER_SECOND + 10)), failed)
     assert lines[-2] == "archived 10 more datasets (10.0 kB)"
     assert lines[-1] == "NOT archived run x → arch: Still being written. data.txt changed."
 

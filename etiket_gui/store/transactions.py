@@ -83,6 +83,9 @@ class StoreTransactions:
             self._recount()
             yield self._connection
             return
+        if self._only_reads:
+            yield self._connection
+            return
         with store_failures(self.path):
             self._only_reads = True
             try:

@@ -250,14 +250,17 @@ def doubles(content: ArchiveContent) -> list[str]:
             continue
         titles.setdefault((record.workspace, record.uuid), set()).add(record.title)
         owners.setdefault((record.workspace, record.title), set()).add(record.uuid)
-        if version_order(record.version)[3]:
-            birth.setdefault((record.source_uuid, record.identifier, record.birth_ordinal), set()).add(record.uuid)
     for (_, uuid), found in titles.items():
         if len(found) > 1:
             sentences.append(f"dataset {uuid} is stored under several titles: {sorted(found)}")
     for (workspace, title), uuids in owners.items():
         if len(uuids) > 1:
             sentences.append(f"{workspace}/{title} holds several datasets: {sorted(uuids)}")
+    for uuid in {record.uuid for record in content.records if record.is_ours}:
+        # Renamed later, another dataset may have the name it had at its birth.
+        born = content.versions_of(uuid)[0]
+        if version_order(born.version)[3]:
+            birth.setdefault((born.source_uuid, born.identifier, born.birth_ordinal), set()).add(uuid)
     for (source, identifier, ordinal), uuids in birth.items():
         if len(uuids) > 1:
             sentences.append(f"{identifier} (birth {ordinal}) of source {source} is stored as {sorted(uuids)}")

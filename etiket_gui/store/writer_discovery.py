@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ from etiket_gui.store.writer_problems import ProblemWriter
 
 _d, _t = datasets.c, transfers.c
 
+_HOLDERS = select(_d.id, _d.identifier, _d.birth_ordinal, _d.looked_at_ns).where(
+    _d.source_id == bindparam("source"), _d.identifier.in_(asked("identifiers"))
+)
 _KNOWN = select(
     _d.id,
     _d.uuid,
@@ -307,6 +311,7 @@ class DiscoveryWriter(ProblemWriter):
             if row.identifier != new_identifier:
                 self._make_way(row.source_id, new_identifier)
                 before = [item for item in json.loads(row.previous_identifiers) if item != new_identifier]
+                old = row.identifier.removesuffix(_left(dataset_id))
                 connection.execute(
                     update(datasets)
                     .where(_d.id == dataset_id)
@@ -314,7 +319,9 @@ class DiscoveryWriter(ProblemWriter):
                         identifier=new_identifier,
                         name=new_name,
                         is_gone=0,
-                        previous_identifiers=compact([*before, row.identifier]),
+                        previous_identifiers=compact(
+                            [*before, *([old] if old not in {*before, new_identifier} else [])]
+                        ),
                     )
                 )
                 connection.execute(
@@ -344,7 +351,7 @@ class DiscoveryWriter(ProblemWriter):
         if was_sent is None:
             self._forget_dataset(holder.id)
         elif holder.is_gone:
-            left = f"{identifier} (gone {holder.id})"
+            left = identifier + _left(holder.id)
             connection.execute(update(datasets).where(_d.id == holder.id).values(identifier=left))
         else:
             raise UsageError(f"{identifier!r} is another dataset that was sent already.")
@@ -381,16 +388,21 @@ class DiscoveryWriter(ProblemWriter):
             next_id = int(connection.execute(_LAST_ID).scalar_one()) + 1
             new: dict[str, dict[str, Any]] = {}
             by_source: dict[int, list[dict[str, Any]]] = {}
-            used = self._used_identifiers(stored)
+            holders = self._holders(stored)
             for item in sorted(stored, key=lambda item: -item.birth_ordinal):
                 if item.uuid in ids:
                     continue
                 ids[item.uuid] = next_id
                 row = self._adopted_row(next_id, item)
-                if (item.source_id, item.identifier) in used:
-                    # Two datasets were at one path one after the other; the later one is there now.
-                    row |= {"identifier": f"{item.identifier} (gone {next_id})", "is_gone": 1}
-                used.add((item.source_id, item.identifier))
+                holder = holders.get((item.source_id, item.identifier))
+                # Two datasets were at one path one after the other; the later one is there now.
+                if holder is not None and holder[1] < item.birth_ordinal:
+                    left = item.identifier + _left(holder[0])
+                    connection.execute(update(datasets).where(_d.id == holder[0]).values(identifier=left, is_gone=1))
+                elif holder is not None:
+                    row |= {"identifier": item.identifier + _left(next_id), "is_gone": 1}
+                if not row["is_gone"]:
+                    holders[item.source_id, item.identifier] = (next_id, item.birth_ordinal)
                 new[item.uuid] = row
                 by_source.setdefault(item.source_id, []).append(row)
                 next_id += 1
@@ -416,16 +428,19 @@ class DiscoveryWriter(ProblemWriter):
                     .where(_t.dataset_id == ids[item.uuid], _t.route_id == route.id, _t.remote.is_(None))
                     .values(remote=item.remote, version=item.version, digest=item.digest)
                 )
-            self._touch(ids.values())
+            self._touch([*ids.values(), *(holder for holder, _ in holders.values())])
             return len(new)
 
-    def _used_identifiers(self, stored: Sequence[StoredDatasetFacts]) -> set[tuple[int, str]]:
-        used: set[tuple[int, str]] = set()
+    def _holders(self, stored: Sequence[StoredDatasetFacts]) -> dict[tuple[int, str], tuple[int, float]]:
+        """Who has these identifiers: (dataset id, birth ordinal), the latter infinite once a look saw it there."""
+        found: dict[tuple[int, str], tuple[int, float]] = {}
         for source_id in {item.source_id for item in stored}:
             identifiers = {item.identifier for item in stored if item.source_id == source_id}
             parameters = {"source": source_id, "identifiers": as_ids(identifiers)}
-            used.update((source_id, row.identifier) for row in self._connection.execute(_KNOWN, parameters))
-        return used
+            for row in self._connection.execute(_HOLDERS, parameters):
+                ordinal = math.inf if row.looked_at_ns else row.birth_ordinal
+                found[source_id, row.identifier] = (row.id, ordinal)
+        return found
 
     def _adopted_row(self, dataset_id: int, item: StoredDatasetFacts) -> dict[str, Any]:
         description = item.description or {"name": item.name, "identifier": item.identifier}
@@ -447,6 +462,11 @@ class DiscoveryWriter(ProblemWriter):
             "newest_change_ns": 0,
             "is_described": int(item.description is not None),
         }
+
+
+def _left(dataset_id: int) -> str:
+    """What is put behind the identifier of a dataset that is gone, when another one has taken its place."""
+    return f" (gone {dataset_id})"
 
 
 def _adopted_description(dataset_id: int, item: StoredDatasetFacts) -> dict[str, Any]:

@@ -236,3 +236,13 @@ def test_two_adopted_datasets_of_one_path_are_told_apart(bench: StoreBench) -> N
     rows = {row.uuid: row for row in bench.reader.datasets()}
     assert rows["uuid-2"].identifier == "d"
     assert rows["uuid-1"].is_gone
+
+
+def test_two_adopted_datasets_of_one_path_are_told_apart_also_when_the_older_comes_first(bench: StoreBench) -> None:
+    bench.writer.adopt([_facts("d", "uuid-1")])
+    bench.writer.adopt([_facts("d", "uuid-2", ordinal=2)])
+    rows = {row.uuid: row for row in bench.reader.datasets()}
+    assert (rows["uuid-2"].identifier, rows["uuid-2"].is_gone) == ("d", False)
+    assert rows["uuid-1"].is_gone
+    found = bench.writer.rename_dataset(rows["uuid-1"].id, "elsewhere", "elsewhere")
+    assert (found.identifier, found.previous_identifiers) == ("elsewhere", ("d",))

@@ -35,7 +35,8 @@ def fill(writer: StoreWriter, source_id: int, count: int, *, first: int = 0, pre
             writer.mark_settled([(outcome.dataset_id, outcome.found.fingerprint) for outcome in outcomes])
         while claims := writer.claim(route.id, limit=_BATCH, max_bytes=1 << 40, large=False, newest_first=True):
             writer.record_sent([receipt_for(claim) for claim in claims])
-    writer.mark_all_derived()
+    while copies := writer.copies_to_derive(route.destination_id, _BATCH):
+        writer.mark_derived([(copy.transfer_id, copy.version) for copy in copies])
 
 
 def receipt_for(claim: Claim) -> Sent:

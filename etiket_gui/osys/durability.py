@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any
 
+from etiket_gui.domain import guards
+
 _NOREPLACE = 1
 _EXCL_DARWIN = 4
 _SYNC_FILE_RANGE_WRITE = 2
@@ -111,7 +113,8 @@ def copy_range(source_fd: int, target_fd: int, offset: int, length_bytes: int) -
         try:
             return os.copy_file_range(source_fd, target_fd, length_bytes, offset, offset)
         except OSError as error:
-            if error.errno in _NOT_SUPPORTED | {errno.EXDEV, errno.EBADF}:
+            is_elsewhere = error.errno == errno.EXDEV and guards.is_on("copy-across-devices")
+            if is_elsewhere or error.errno in _NOT_SUPPORTED | {errno.EBADF}:
                 raise NotSupported(error.errno, error.strerror) from error
             raise
     else:

@@ -29,6 +29,7 @@ from etiket_gui.destinations.archive.layout import (
     staging_owner,
 )
 from etiket_gui.destinations.archive.session import archive_error, archive_errors
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import (
     DestinationFull,
     DestinationOffline,
@@ -400,5 +401,6 @@ def _place(files: FileLayer, root: Folder, agent: str) -> Iterator[Folder]:
             with files.folder(above, name) as place:
                 yield place
         finally:
-            with suppress(PermissionError):
+            # An account without the right to delete leaves its small test folders behind, and works.
+            with suppress(*((PermissionError,) if guards.is_on("may-not-delete") else ())):
                 files.remove_tree(above, name)

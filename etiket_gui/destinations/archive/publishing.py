@@ -23,6 +23,7 @@ from etiket_gui.destinations.archive.record import (
 from etiket_gui.destinations.archive.session import WriteSession, archive_error, archive_errors, item_error
 from etiket_gui.destinations.archive.staging import StagedDataset, Stager
 from etiket_gui.destinations.archive.titles import TitleState, look_at_title
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import DestinationDamaged, DestinationRefused, EtiketError, FileBusy, Stopped, UnsafeName
 from etiket_gui.domain.failpoints import fail_here
 from etiket_gui.domain.states import VerificationLevel
@@ -297,7 +298,7 @@ def same_version(item: StagedDataset, state: TitleState) -> Record | None:
     if newest is not None:
         candidates.append(newest)
     for record in candidates:
-        if record.facts is not None and record.facts.digest == item.digest:
+        if record.facts is not None and record.facts.digest == item.digest and guards.is_on("found-by-key"):
             return record
     return None
 

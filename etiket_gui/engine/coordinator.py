@@ -12,6 +12,7 @@ from typing import Any
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, SourceUnreadable
 from etiket_gui.domain.events import DatasetArchived, EngineIdled, Event, ProblemsChanged, SteeringChanged
+from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.engine.budget import Allowance, Budget
 from etiket_gui.engine.desk import Clock, Desk, SystemClock
 from etiket_gui.engine.destination_desk import DestinationDesk
@@ -31,6 +32,7 @@ from etiket_gui.store.writer import StoreWriter
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 30.0
+_BUSY_WAIT_S = 1.0
 _MESSAGES_PER_TURN = 500
 _NOT_STEERED = 0
 
@@ -264,6 +266,12 @@ class Coordinator:
         self.archived.append(event)
         del self.archived[:-1000]
 
+    def retry_some(self) -> None:
+        """A person named datasets: nothing else is agreed to."""
+        for destination in self.destinations.values():
+            destination.request_probe()
+        self.transfers.note_waiting()
+
     def retry_everything(self, source_id: int | None) -> None:
         """A person asked: probe what was away, look again, accept changes that were asked about."""
         now_s = self.desk.clock.monotonic_s()
@@ -301,9 +309,17 @@ class Coordinator:
     def _wait(self, longest_wait_s: float) -> list[Callable[[], None]]:
         now_s = self.desk.clock.monotonic_s()
         times = [now_s + longest_wait_s]
-        times += [due_s for due_s in (self.desk.timers.next_due_s(), self.watching.restart_at_s) if due_s is not None]
+        timer_s = self.desk.timers.next_due_s()
+        if timer_s is not None:
+            times.append(timer_s)
         if not self.is_held:
-            times += [due_s for source in self.sources.values() if (due_s := source.wake_at_s) is not None]
+            wake_s = [due_s for source in self.sources.values() if (due_s := source.wake_at_s) is not None]
+            if not self.desk.pool.can_take(TaskKind.DISCOVER):
+                # What is due waits for a worker, whose answer wakes this thread; asking in a circle frees none.
+                wake_s = [max(due_s, now_s + _BUSY_WAIT_S) for due_s in wake_s]
+            times += wake_s
+            if self.watching.restart_at_s is not None:
+                times.append(self.watching.restart_at_s)
         times += self._steering_ends_s(now_s)
         actions: list[Callable[[], None]] = []
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from etiket_gui.domain import guards
@@ -115,6 +115,7 @@ class Discovery:
                 unsettled.append((outcome.dataset_id, STILL_WRITTEN))
                 self.look_again[item.identifier] = now_s + judgement.look_again_in_s
         if settled:
+            self.mass_change.forget(dataset_id for dataset_id, _ in settled)
             if self._desk.writer.mark_settled(settled):
                 self.on_waiting()
             result.settled_count += len(settled)
@@ -190,6 +191,7 @@ class Discovery:
             self.book.forget(identifier)
             self.look_again.pop(identifier, None)
         self._desk.writer.mark_gone(list(ids.values()))
+        self.mass_change.forget(ids.values())
         result.gone_count += len(ids)
         result.changed_ids.update(ids.values())
 
@@ -199,10 +201,10 @@ class Discovery:
             self.is_asking = True
         return self.is_asking
 
-    def accept_mass_change(self) -> None:
-        """A person said the changes are meant."""
+    def accept_mass_change(self, changed_ids: Iterable[int]) -> None:
+        """A person said the changes are meant; ``changed_ids`` are the datasets that wait for that."""
         self.is_asking = False
-        self.mass_change.accept()
+        self.mass_change.accept(changed_ids)
 
 
 def _is_same(row: DatasetRow, item: Found) -> bool:

@@ -10,18 +10,31 @@ from etiket_gui.domain import guards
 WINDOW_S = 3600.0
 MORE_THAN_DATASETS = 50
 MORE_THAN_SHARE = 0.10
+#: The name under which the store keeps that a person answered, until the scan after the answer is finished.
+ANSWER = "mass change is meant"
 
 
 class MassChangeWatch:
-    """Counts the different datasets of one source that changed or vanished within an hour (monotonic seconds)."""
+    """Counts the different datasets of one source that changed or vanished within an hour (monotonic seconds).
+
+    What a person has said is meant is seen again by every look until it is settled, and must not be asked about again.
+    """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
         self._counts: dict[int, int] = {}
+        self._meant: set[int] = set()
+        #: From an answer to the end of the next scan, whatever is found changed is what the answer was about.
+        self.is_answered = False
 
     def note(self, dataset_ids: Iterable[int], monotonic_s: float) -> None:
         """These datasets, settled before, changed or are gone."""
+        if self.is_answered:
+            self._meant.update(dataset_ids)
+            return
         for dataset_id in dataset_ids:
+            if dataset_id in self._meant:
+                continue
             self._seen.append((monotonic_s, dataset_id))
             self._counts[dataset_id] = self._counts.get(dataset_id, 0) + 1
         while self._seen and monotonic_s - self._seen[0][0] > WINDOW_S:
@@ -42,7 +55,21 @@ class MassChangeWatch:
         changed = self.changed_count
         return changed > MORE_THAN_DATASETS and changed > MORE_THAN_SHARE * known_count
 
-    def accept(self) -> None:
-        """A person said it is meant: start counting anew."""
+    def accept(self, changed_ids: Iterable[int] = ()) -> None:
+        """A person said it is meant: count anew, but not ``changed_ids``, what was counted, and what a scan finds."""
+        if not guards.is_on("answer-is-kept"):
+            self._seen.clear()
+            self._counts.clear()
+            return
+        self._meant.update(self._counts, changed_ids)
         self._seen.clear()
         self._counts.clear()
+        self.is_answered = True
+
+    def end_of_answer(self) -> None:
+        """The scan after the answer is finished: what changes from now on counts again."""
+        self.is_answered = False
+
+    def forget(self, dataset_ids: Iterable[int]) -> None:
+        """These are settled or written down as gone: their next change is a new one."""
+        self._meant.difference_update(dataset_ids)

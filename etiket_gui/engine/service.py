@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from etiket_gui.domain.commands import (
@@ -42,6 +43,7 @@ from etiket_gui.osys.locking import HomeLock
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
 from etiket_gui.store.health import open_store
+from etiket_gui.store.reader import StoreReader
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +136,8 @@ class Engine:
     def ask(self, command: Command, timeout_s: float = _REPLY_TIMEOUT_S) -> Reply:
         """Have a command carried out by the running engine; callable from any other thread.
 
-        Raises EtiketError when it fails, TimeoutError when the engine does not answer in time.
+        Raises EtiketError when it fails (StoreProblem while the engine waits for its store), TimeoutError when the
+        engine does not answer in time.
         """
         answer: concurrent.futures.Future[Reply] = concurrent.futures.Future()
 
@@ -144,7 +147,10 @@ class Engine:
             except EtiketError as error:
                 answer.set_exception(error)
 
-        self.coordinator.post(obey)
+        coordinator = self._coordinator
+        if coordinator is None:
+            raise StoreProblem(f"{self._home.store} cannot be written just now; the engine waits for it.")
+        coordinator.post(obey)
         return answer.result(timeout_s)
 
     def _obey(self, command: Command) -> Reply:
@@ -170,6 +176,8 @@ class Engine:
             coordinator.load_configuration()
         elif isinstance(command, _STEERS):
             coordinator.load_steering()
+        elif isinstance(command, RetryTransfers) and command.dataset_ids:
+            coordinator.retry_some()
         elif isinstance(command, RetryTransfers):
             coordinator.retry_everything(command.source_id)
         elif isinstance(command, RecordVerification):
@@ -202,18 +210,27 @@ class Engine:
                     source.request_scan()
             self._one_cycle()
             done += 1
-        return report_of(
-            self.coordinator.desk.reader,
-            duration_s=time.monotonic() - started_s,
-            was_interrupted=self._was_interrupted,
-        )
+        with self._reader() as reader:
+            return report_of(reader, duration_s=time.monotonic() - started_s, was_interrupted=self._was_interrupted)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[StoreReader]:
+        """The coordinator's reader; one of its own where the end came while the store could not be written."""
+        if self._coordinator is not None:
+            yield self._coordinator.desk.reader
+            return
+        with contextlib.closing(StoreReader(self._home.store)) as reader:
+            yield reader
 
     def _one_cycle(self) -> None:
         """Turn until nothing is left that a run once may do."""
         deadline_s: float | None = None
-        before = {source_id: source.finished_scans for source_id, source in self.coordinator.sources.items()}
+        coordinator = self.coordinator
+        before = {source_id: source.finished_scans for source_id, source in coordinator.sources.items()}
         while not self._stop_asked.is_set():
-            coordinator = self.coordinator
+            if coordinator is not self.coordinator:
+                # Begun anew after the store could not be written: its sources have not been looked through yet.
+                coordinator, before = self.coordinator, {}
             if coordinator.is_held or coordinator.is_paused:
                 return
             if coordinator.is_drained and all(

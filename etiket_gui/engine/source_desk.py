@@ -23,6 +23,7 @@ from etiket_gui.domain.states import Realm, SourceState
 from etiket_gui.domain.tasks import SourceSpec, SourceTraits, TaskKind
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.discovery import Discovery, LookResult
+from etiket_gui.engine.mass_change import ANSWER
 from etiket_gui.engine.retry import Circuit
 from etiket_gui.engine.settle import SettleBook
 from etiket_gui.engine.workers import RunningTask
@@ -228,6 +229,13 @@ class SourceDesk:
         self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
         self._discovery.is_asking = self.row.state is SourceState.ASKING
         self._discovery.on_waiting = lambda: self._on_waiting(self.row.id)
+        if self._desk.writer.load_checkpoint(self.row.uuid, ANSWER) is not None:
+            # The answer was given while nothing ran, or the scan after it was not finished.
+            self._discovery.is_asking = True
+            self.accept_mass_change()
+        elif not self._discovery.is_asking:
+            # A failure that only had to wait for a look lost that look with the program's end.
+            self._desk.writer.release_source(self.row.id)
         self._look_now.update(self._desk.writer.unsettled_identifiers(self.row.id))
 
     def _take_found(self, task: RunningTask, found: list[Found]) -> None:
@@ -288,6 +296,9 @@ class SourceDesk:
         self.finished_scans += 1
         self._announced.clear()
         writer = self._desk.writer
+        if self._discovery is not None and self._discovery.mass_change.is_answered:
+            self._discovery.mass_change.end_of_answer()
+            writer.clear_checkpoints(self.row.uuid)
         writer.record_scan(self.row.id, summary, self._result.missed_by_watcher, self._desk.clock.now_ns())
         self._tell_unreadable(summary)
         if self._discovery is not None and self._discovery.is_asking:
@@ -399,10 +410,11 @@ class SourceDesk:
         """A person said the changes are meant: look at everything again and go on."""
         if self._discovery is None or not self._discovery.is_asking:
             return
-        self._discovery.accept_mass_change()
+        unsettled = self._desk.writer.unsettled_identifiers(self.row.id)
+        self._discovery.accept_mass_change(self._desk.writer.dataset_ids(self.row.id, unsettled).values())
         self._set_state(SourceState.OK, "")
         self._desk.writer.close_problem(f"source:{self.row.id}")
-        self._look_now.update(self._desk.writer.unsettled_identifiers(self.row.id))
+        self._look_now.update(unsettled)
         self.is_scan_due = True
 
     def _root(self) -> str:

@@ -27,7 +27,9 @@ from etiket_gui.domain.commands import (
 from etiket_gui.domain.errors import EtiketError, UsageError
 from etiket_gui.domain.identity import new_source_uuid
 from etiket_gui.domain.names import display
+from etiket_gui.domain.states import SourceState
 from etiket_gui.engine.configuration_rules import Place, check_name, check_places_apart, places_of
+from etiket_gui.engine.mass_change import ANSWER
 
 if TYPE_CHECKING:
     from etiket_gui.settings.home import Home
@@ -121,6 +123,7 @@ class Steering:
 
     def _retry(self, command: RetryTransfers) -> Reply:
         ids = tuple(int(dataset_id) for dataset_id in command.dataset_ids)
+        asking = 0
         with self._writer.batch():
             if ids:
                 count = self._writer.retry(ids)
@@ -129,8 +132,14 @@ class Steering:
                 for source in self._reader.sources():
                     if command.source_id in {None, source.id}:
                         self._writer.release_source(source.id)
+                        if source.state is SourceState.ASKING:
+                            # Kept for the next start where no engine hears it now.
+                            self._writer.save_checkpoint(source.uuid, ANSWER, {})
+                            asking += 1
         what = "transfer is" if count == 1 else "transfers are"
         sentence = f"{count} failed {what} tried again." if count else "Nothing had failed; nothing to try again."
+        if asking:
+            sentence = "The many changes are taken as meant. " + (sentence if count else "They are archived now.")
         return Reply(True, sentence, {"count": count})
 
     def _ignore(self, command: IgnoreDatasets) -> Reply:

@@ -1,0 +1,123 @@
+"""Very many changes at once, seen through the whole engine: asked about once, and the answer is kept (F111)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from etiket_gui.domain.commands import RetryTransfers
+from etiket_gui.engine.steering import Steering
+from etiket_gui.store.health import open_store
+from etiket_gui.store.reader import StoreReader
+from tests.support.engine_driver import EngineDriver, write_dataset
+from tests.support.manifest import take_manifest
+
+NAMES = tuple(f"run-{number:02}" for number in range(55))
+PATIENCE_S = 30.0
+
+
+def _rewrite(root: Path) -> None:
+    for name in NAMES:
+        (root / name / "trace.dat").write_bytes(b"other " + name.encode())
+
+
+def _remove(root: Path) -> None:
+    for name in NAMES:
+        shutil.rmtree(root / name)
+
+
+def _archived_then(driver: EngineDriver, change: Callable[[Path], None], *, is_running: bool) -> Path:
+    """An engine that asks about a change that was made while it ran, or while it did not."""
+    driver.add_archive()
+    root = driver.add_folder(driver.folder / "measurements")
+    for name in (*NAMES, "stays"):
+        write_dataset(root, name, trace=name.encode())
+    driver.start()
+    driver.until_archived(*NAMES, "stays", timeout_s=PATIENCE_S)
+    if not is_running:
+        driver.stop()
+    change(root)
+    if not is_running:
+        driver.start()
+    driver.until(lambda: driver.source()["state"] == "asking", "the engine asks", PATIENCE_S)
+    return root
+
+
+def _answer(driver: EngineDriver, *, is_running: bool) -> None:
+    """As ``etiket-sync retry`` does, with an engine that hears it and without one."""
+    if is_running:
+        driver.ask(RetryTransfers())
+        return
+    driver.stop()
+    with closing(open_store(driver.home).writer) as writer, closing(StoreReader(driver.home.store)) as reader:
+        assert Steering(writer, reader, driver.home).apply(RetryTransfers()).is_ok
+    driver.start()
+
+
+@pytest.mark.fault("F111", guard="answer-is-kept")
+@pytest.mark.parametrize("is_running", [True, False], ids=["running", "not running"])
+def test_many_rewritten_datasets_are_sent_after_one_answer(tmp_path: Path, is_running: bool) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        root = _archived_then(driver, _rewrite, is_running=is_running)
+        driver.until_scanned(PATIENCE_S)
+        assert {record.version for record in driver.archive().records} == {"1.0.0"}
+        _answer(driver, is_running=is_running)
+        driver.until_archived(*NAMES, timeout_s=PATIENCE_S)
+        driver.until_scanned(PATIENCE_S)
+        assert driver.source()["state"] == "ok"
+        assert not driver.problems()
+        assert {name: record.version for name in NAMES for record in driver.versions(name)[-1:]} == dict.fromkeys(
+            NAMES, "1.1.0"
+        )
+        driver.check(take_manifest(root))
+    finally:
+        driver.stop()
+
+
+@pytest.mark.fault("F111", guard="answer-is-kept")
+@pytest.mark.parametrize("is_running", [True, False], ids=["running", "not running"])
+def test_many_vanished_datasets_are_gone_after_one_answer(tmp_path: Path, is_running: bool) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        _archived_then(driver, _remove, is_running=is_running)
+        driver.until_scanned(PATIENCE_S)
+        assert "gone" not in driver.states().values()
+        _answer(driver, is_running=is_running)
+        driver.until(
+            lambda: all(driver.states()[name] == "gone" for name in NAMES), "they are gone", timeout_s=PATIENCE_S
+        )
+        driver.until_scanned(PATIENCE_S)
+        assert driver.source()["state"] == "ok"
+        assert driver.states()["stays"] == "archived"
+    finally:
+        driver.stop()
+
+
+def test_an_answer_covers_what_was_asked_and_a_later_mass_change_is_asked_about_again(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        root = _archived_then(driver, _rewrite, is_running=True)
+        driver.ask(RetryTransfers())
+        driver.until_archived(*NAMES, timeout_s=PATIENCE_S)
+        driver.until_scanned(PATIENCE_S)
+        _remove(root)
+        driver.until(lambda: driver.source()["state"] == "asking", "the engine asks again", PATIENCE_S)
+    finally:
+        driver.stop()
+
+
+def test_retrying_one_dataset_is_no_answer_to_the_question(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        _archived_then(driver, _rewrite, is_running=True)
+        (row,) = driver.rows("SELECT id FROM datasets WHERE identifier = 'stays'")
+        driver.ask(RetryTransfers(dataset_ids=(row["id"],)))
+        driver.for_a_while(0.5)
+        assert driver.source()["state"] == "asking"
+    finally:
+        driver.stop()

@@ -1,0 +1,97 @@
+"""Moments at which an engine could stand still, turn in a circle or end with a bug, seen through the whole engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from etiket_gui.domain.commands import AskStatus, HoldSync
+from etiket_gui.domain.errors import EtiketError, StoreProblem
+from tests.support.engine_driver import EngineDriver, write_dataset
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[EngineDriver]:
+    made = EngineDriver(tmp_path)
+    made.add_archive()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def root(driver: EngineDriver, tmp_path: Path) -> Path:
+    return driver.add_folder(tmp_path / "measurements")
+
+
+def _ask_status(driver: EngineDriver, answers: list[object]) -> None:
+    try:
+        answers.append(driver.engine.ask(AskStatus(), timeout_s=1.0))
+    except EtiketError as error:
+        answers.append(error)
+
+
+def _turns_within(driver: EngineDriver, seconds: float) -> int:
+    """How often an engine with nothing to do turns; each turn may wait for that long."""
+    turns, end_s = 0, time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        driver.turn(seconds)
+        turns += 1
+    return turns
+
+
+@pytest.mark.allows_log("The watching process ended")
+def test_while_held_a_watcher_that_died_is_not_waited_for_in_a_circle(driver: EngineDriver, root: Path) -> None:
+    write_dataset(root, "run")
+    driver.start()
+    driver.until_archived("run")
+    driver.ask(HoldSync(-1))
+    watching = driver.coordinator.watching
+    driver.until(lambda: watching.process_id is not None, "the watcher runs")
+    assert watching.process_id is not None
+    os.kill(watching.process_id, 9)
+    driver.until(lambda: watching.restart_at_s is not None, "the watcher is to be started again")
+    watching._restart_at_s = time.monotonic()
+    assert _turns_within(driver, 0.5) < 5
+
+
+def test_what_is_due_does_not_spin_while_no_worker_is_free(
+    driver: EngineDriver, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dataset(root, "run")
+    driver.start()
+    driver.until_archived("run")
+    monkeypatch.setattr(driver.coordinator.desk.pool, "can_take", lambda kind: False)
+    (source,) = driver.coordinator.sources.values()
+    assert source.discovery is not None
+    source.discovery.look_again["run"] = time.monotonic()
+    assert _turns_within(driver, 0.5) < 5
+
+
+@pytest.mark.allows_log("The disk is full")
+def test_ending_while_the_store_cannot_be_written_is_no_bug(
+    driver: EngineDriver, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[object] = []
+
+    def full(*arguments: Any) -> NoReturn:
+        raise StoreProblem("The disk is full.")
+
+    write_dataset(root, "run")
+    driver.start()
+    driver.until_archived("run")
+    monkeypatch.setattr(driver.coordinator, "turn", full)
+    monkeypatch.setattr(driver.engine, "_open", full)
+    ends = threading.Timer(0.5, driver.engine.request_stop, kwargs={"is_interrupt": True})
+    ends.start()
+    threading.Timer(0.2, lambda: _ask_status(driver, answers)).start()
+    report = driver.engine.run()
+    ends.join()
+    assert [type(answer) for answer in answers] == [StoreProblem]
+    assert report.was_interrupted
+    assert report.archived == 1

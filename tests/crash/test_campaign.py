@@ -17,11 +17,13 @@ import pytest
 from tests.support import leaks
 from tests.support.engine_runs import (
     Lab,
+    blob_identities,
     browse_tree,
     complete_state,
     configured_lab,
     kill,
     wait_until,
+    write_dataset,
     write_datasets,
 )
 from tests.support.invariants import check_invariants
@@ -71,9 +73,9 @@ class _Campaign:
                     if self._staged() - staged or self._published() > published:
                         break
                     time.sleep(0.005)
-                self._wait(engine, self.chance.uniform(0.0, 0.4))
+                self.wait(engine, self.chance.uniform(0.0, 0.4))
             else:
-                self._wait(engine, self.chance.uniform(0.05, 1.2))
+                self.wait(engine, self.chance.uniform(0.05, 1.2))
             assert engine.poll() is None, f"the engine ended with {engine.poll()}:\n{self.lab.tell()}"
         finally:
             kill(engine)
@@ -89,7 +91,8 @@ class _Campaign:
         return set(os.listdir(self.archive / ".etiket" / "tmp"))
 
     @staticmethod
-    def _wait(engine: subprocess.Popen[bytes], seconds: float) -> None:
+    def wait(engine: subprocess.Popen[bytes], seconds: float) -> None:
+        """Let an engine run for so long, or until it ends by itself."""
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s and engine.poll() is None:
             time.sleep(min(0.01, seconds))
@@ -134,3 +137,34 @@ def test_two_hundred_kills_change_nothing_in_the_end(tmp_path: Path) -> None:
     assert browse_tree(archive) == browse_tree(other_archive)
     assert len(lab.uuids()) == DATASETS
     assert campaign.phases["published some"] + campaign.phases["while staging"] > KILLS // 4, campaign.phases
+
+
+@pytest.mark.timeout(300)
+def test_losing_the_store_again_and_again_while_it_is_read_back_changes_nothing(tmp_path: Path) -> None:
+    chance = random.Random(_seed())
+    root = tmp_path / "source"
+    root.mkdir()
+    write_datasets(root, range(150))
+    lab, archive = configured_lab(tmp_path / "lab", root, source_uuid=SOURCE_UUID)
+    lab.run_once()
+    for number, folder in enumerate(sorted(root.glob("*/*"))[::5]):
+        folder.rename(folder.with_name(f"renamed {number}"))
+        write_dataset(folder, f"successor {number}")
+    lab.run_once()
+    uuids, state, blobs = lab.uuids(), complete_state(lab, archive), blob_identities(archive)
+    source = take_manifest(root)
+    assert len(uuids) == 180
+    campaign = _Campaign(lab, archive, chance)
+    for number in range(20):
+        if number % 4 == 0:
+            for path in lab.home.glob("store.sqlite*"):
+                path.unlink()
+        engine = lab.start("run")
+        campaign.wait(engine, chance.uniform(0.3, 1.5))
+        assert engine.poll() is None, f"the engine ended with {engine.poll()}:\n{lab.tell()}"
+        kill(engine)
+    lab.run_once()
+    check_invariants(home=lab.home, sources=[source], archives=[archive])
+    assert lab.uuids() == uuids
+    assert blob_identities(archive) == blobs
+    assert complete_state(lab, archive) == state

@@ -124,12 +124,16 @@ class Coordinator:
                 source.row.config,
                 source.row.name,
             ):
-                source.cancel()
+                source.retire()
+                self.recovery.forget_source(source_id)
                 self.desk.budget.forget(source_id)
                 self.desk.timers.cancel(("scan", source_id))
                 del self.sources[source_id]
         for source_id, row in rows.items():
             if source_id not in self.sources:
+                # The store gives the number of a source that was removed to the next one.
+                for destination in self.destinations.values():
+                    destination.forget_source(source_id)
                 self.sources[source_id] = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)
         self._load_destinations()
         self._load_routes()
@@ -142,7 +146,7 @@ class Coordinator:
             if row is None or (row.kind, row.config, row.name) != (
                 destination.row.kind, destination.row.config, destination.row.name,
             ):  # fmt: skip
-                destination.cancel()
+                destination.retire()
                 del self.destinations[destination_id]
         for destination_id, row in rows.items():
             if destination_id not in self.destinations:
@@ -162,6 +166,7 @@ class Coordinator:
             routes[row.id] = Route(row, source, destination)
             if source.traits is not None:
                 self._remember(source, destination)
+        self.recovery.forget_routes(self.transfers.routes.keys() - routes.keys())
         self.transfers.routes = routes
 
     def load_steering(self) -> None:

@@ -50,6 +50,8 @@ class DestinationDesk:
         self._look_task: RunningTask | None = None
         self._move_task: RunningTask | None = None
         self._on_change = on_change
+        #: Removed, or replaced after an edit: what is still under way for it is nobody's business any more.
+        self.is_retired = False
 
     @property
     def may_send(self) -> bool:
@@ -119,6 +121,8 @@ class DestinationDesk:
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         event = message["event"]
+        if self.is_retired:
+            return
         if task.kind is TaskKind.DERIVE and event in {"checked", "failed"}:
             self._take_view(task, message)
             return
@@ -175,6 +179,8 @@ class DestinationDesk:
 
     def take_error(self, error: EtiketError) -> None:
         """Something that concerns the whole destination failed: stop sending there and probe again later."""
+        if self.is_retired:
+            return
         now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
         self.circuit.fail(error, now_s, now_ns)
         if isinstance(error, DestinationFull):
@@ -206,6 +212,16 @@ class DestinationDesk:
             if state is not DestinationState.OK:
                 self._desk.say(f"{self.row.name}: {reason}")
             self._desk.emit(DestinationStateChanged(self.row.id, self.row.name, state, reason))
+
+    def forget_source(self, source_id: int) -> None:
+        """Another source may have this number from now on."""
+        for known in (self.sources_to_remember, self.told_sources, self.remembered):
+            known.pop(source_id, None)
+
+    def retire(self) -> None:
+        """Stop what is under way and take no notice of what still comes of it."""
+        self.is_retired = True
+        self.cancel()
 
     def cancel(self) -> None:
         """Stop what is under way."""

@@ -65,6 +65,8 @@ class Proving:
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         destination, copies = task.context
+        if destination.is_retired and message["event"] in {"checked", "failed"}:
+            return
         match message["event"]:
             case "checked":
                 self.note_result(

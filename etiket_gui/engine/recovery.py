@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from etiket_gui.domain import guards
@@ -69,6 +67,15 @@ class Recovery:
             for route in its_routes:
                 self._advance(route)
 
+    def forget_source(self, source_id: int) -> None:
+        """Another source may have this number from now on."""
+        self._marks.pop(source_id, None)
+        self._adopted.pop(source_id, None)
+
+    def forget_routes(self, route_ids: Iterable[int]) -> None:
+        """These routes are no more; others may have their numbers from now on."""
+        self._done.difference_update(route_ids)
+
     def _mark(self, source: SourceDesk) -> str | None:
         """Why the source is being read back, LOST or CONTINUED; None when it is not, or not yet."""
         if source.row.id not in self._marks:
@@ -103,6 +110,11 @@ class Recovery:
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         route: Route = task.context
+        if route.source.is_retired or route.destination.is_retired:
+            # Removed, or replaced after an edit; then it is asked anew.
+            if message["event"] != "stored":
+                del self._running[route.row.id]
+            return
         match message["event"]:
             case "stored":
                 count = self._desk.writer.adopt([_facts(route, row) for row in message["rows"]])
@@ -151,55 +163,8 @@ def _facts(route: Route, row: Mapping[str, Any]) -> StoredDatasetFacts:
     )
 
 
-def prepare_rebuild(writer: StoreWriter, path: Path, *, is_lost: bool) -> None:
-    """After the store was lost (``is_lost``): bring back what was configured, and have every source read back first.
-
-    A start that was to do so may have been killed; a store in which nothing is configured although the mirror names
-    something is such a one.
-    """
-    if not is_lost and (writer.sources() or writer.destinations()):
-        return
+def read_back_first(writer: StoreWriter) -> None:
+    """After the store was lost: every source is read back from its destinations before it is looked through."""
     with writer.batch():
-        if restore_configuration(writer, path) or is_lost:
-            for source in writer.sources():
-                writer.save_checkpoint(source.uuid, _MARK, {"why": LOST})
-
-
-def restore_configuration(writer: StoreWriter, path: Path) -> int:
-    """Bring back the sources, destinations and routes that a lost store had; returns how many sources and destinations.
-
-    What the store has already stays as it is. A mirror that is missing or cannot be understood restores nothing and
-    says so in the activity list: then a person adds the sources again, and they continue what they were.
-    """
-    try:
-        mirror = json.loads(path.read_text("utf-8"))
-        wanted_destinations = [
-            (item["uuid"], item["name"], item["kind"], item["config"]) for item in mirror["destinations"]
-        ]
-        wanted_sources = [
-            (item["uuid"], item["name"], item["backend"], item["config"], item["routes"], item["is_enabled"])
-            for item in mirror["sources"]
-        ]
-    except FileNotFoundError:
-        return 0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s cannot be understood (%s); sources and destinations are to be added again.", path, error)
-        writer.add_activity("The list of sources and destinations was lost; please add them again.")
-        return 0
-    restored = 0
-    with writer.batch():
-        destination_ids = {row.uuid: row.id for row in writer.destinations()}
-        for uuid, name, kind, config in wanted_destinations:
-            if uuid not in destination_ids:
-                destination_ids[uuid] = writer.add_destination(uuid, name, kind, config).id
-                restored += 1
-        known = {row.uuid for row in writer.sources()}
-        for uuid, name, backend, config, its_routes, is_enabled in wanted_sources:
-            if uuid in known:
-                continue
-            routes = [(destination_ids[to], scope) for to, scope in its_routes if to in destination_ids]
-            row = writer.add_source(uuid, name, backend, config, routes)
-            if not is_enabled:
-                writer.edit_source(row.id, is_enabled=False)
-            restored += 1
-    return restored
+        for source in writer.sources():
+            writer.save_checkpoint(source.uuid, _MARK, {"why": LOST})

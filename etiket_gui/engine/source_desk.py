@@ -60,6 +60,8 @@ class SourceDesk:
         self.is_scan_due = True
         self.finished_scans = 0
         self.is_watched = False
+        #: Removed, or replaced after an edit: what is still under way for it is nobody's business any more.
+        self.is_retired = False
         self._is_scan_wanted_soon = False
         self._discovery: Discovery | None = None
         self._dirty_paths: set[str] = set()
@@ -199,8 +201,15 @@ class SourceDesk:
         if self._task is not None:
             self._desk.pool.cancel(self._task)
 
+    def retire(self) -> None:
+        """Stop what is under way and take no notice of what still comes of it."""
+        self.is_retired = True
+        self.cancel()
+
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         event = message["event"]
+        if self.is_retired:
+            return
         if event == "found":
             self._take_found(task, [Found.from_row(row) for row in message["rows"]])
             return
@@ -370,6 +379,8 @@ class SourceDesk:
 
     def take_error(self, error: EtiketError) -> None:
         """The whole source could not be looked at or read: say so and look again later."""
+        if self.is_retired:
+            return
         now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
         self.circuit.fail(error, now_s, now_ns)
         self.is_scan_due = True

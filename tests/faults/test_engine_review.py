@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from etiket_gui.domain.commands import AskStatus, HoldSync
+from etiket_gui.domain.commands import AddSource, AskStatus, EditSource, HoldSync, RemoveDestination, RemoveSource
 from etiket_gui.domain.errors import EtiketError, StoreProblem
 from tests.support.engine_driver import EngineDriver, write_dataset
 
@@ -95,3 +95,61 @@ def test_ending_while_the_store_cannot_be_written_is_no_bug(
     assert [type(answer) for answer in answers] == [StoreProblem]
     assert report.was_interrupted
     assert report.archived == 1
+
+
+def test_a_source_is_removed_while_it_is_looked_through(driver: EngineDriver, root: Path) -> None:
+    for number in range(250):
+        write_dataset(root, f"run-{number}")
+    driver.start()
+    (source,) = driver.coordinator.sources.values()
+    driver.until(lambda: source.is_looking and source.traits is not None, "the source is looked through")
+    time.sleep(0.5)
+    driver.ask(RemoveSource("fridge"))
+    driver.until(lambda: driver.coordinator.desk.pool.is_idle, "nothing is under way")
+    assert not driver.datasets()
+    assert not driver.problems()
+
+
+def test_a_destination_is_removed_while_it_is_looked_at(driver: EngineDriver, root: Path) -> None:
+    write_dataset(root, "run")
+    driver.add_archive(name="second")
+    driver.start()
+    second = next(item for item in driver.coordinator.destinations.values() if item.row.name == "second")
+    driver.until(lambda: second._look_task is not None, "the destination is looked at")
+    driver.ask(RemoveDestination("second"))
+    driver.until_archived("run")
+    assert not driver.problems()
+
+
+def test_a_source_moved_to_another_folder_while_it_is_looked_through_takes_nothing_of_the_old_one(
+    driver: EngineDriver, root: Path, tmp_path: Path
+) -> None:
+    for number in range(250):
+        write_dataset(root, f"old-{number}")
+    other = tmp_path / "elsewhere"
+    write_dataset(other, "new")
+    driver.start()
+    (source,) = driver.coordinator.sources.values()
+    driver.until(lambda: source.is_looking and source.traits is not None, "the source is looked through")
+    time.sleep(0.5)
+    driver.ask(EditSource("fridge", config={**source.row.config, "root_directory": str(other)}))
+    driver.until_archived("new")
+    assert set(driver.datasets()) == {"new"}
+
+
+def test_a_source_that_is_removed_and_added_as_a_continuation_keeps_the_identity_of_a_renamed_dataset(
+    driver: EngineDriver, root: Path
+) -> None:
+    write_dataset(root, "before")
+    driver.start()
+    driver.until_archived("before")
+    uuid = driver.datasets()["before"]["uuid"]
+    (root / "before").rename(root / "after")
+    driver.until_archived("after")
+    (source,) = driver.coordinator.sources.values()
+    driver.ask(RemoveSource("fridge"))
+    driver.for_a_while(0.2)
+    driver.ask(AddSource("fridge", "folder", source.row.config, (("lab-archive", ""),), source.row.uuid))
+    driver.until_archived("after")
+    assert driver.datasets()["after"]["uuid"] == uuid
+    assert len({record.uuid for record in driver.archive().records}) == 1

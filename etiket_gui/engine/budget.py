@@ -40,24 +40,29 @@ class Budget:
         self.rate_bytes_per_s = rate_bytes_per_s
         self.measuring_rate_bytes_per_s = measuring_rate_bytes_per_s
         self.safe_within_s = safe_within_s
-        self._last_sign_s: dict[int, float] = {}
+        self._alive_until_s: dict[int, float] = {}
 
-    def note_sign_of_life(self, source_id: int, monotonic_s: float) -> None:
-        """A dataset of the source that is not finished was seen to change."""
-        self._last_sign_s[source_id] = monotonic_s
+    def note_sign_of_life(self, source_id: int, monotonic_s: float, *, looks_every_s: float = 0.0) -> None:
+        """A dataset of the source that is not finished was seen to change.
+
+        ``looks_every_s``: how often it is looked at; the sign holds until two looks could have seen another.
+        """
+        lasts_s = SIGN_OF_LIFE_S
+        if guards.is_on("signs-outlast-the-looks"):
+            lasts_s = max(lasts_s, 2 * looks_every_s)
+        self._alive_until_s[source_id] = monotonic_s + lasts_s
 
     def forget(self, source_id: int) -> None:
         """The source is gone or switched off."""
-        self._last_sign_s.pop(source_id, None)
+        self._alive_until_s.pop(source_id, None)
 
     def measuring_sources(self, monotonic_s: float) -> tuple[int, ...]:
         """The sources that are measuring now."""
-        return tuple(sorted(key for key, seen_s in self._last_sign_s.items() if monotonic_s - seen_s < SIGN_OF_LIFE_S))
+        return tuple(sorted(key for key, until_s in self._alive_until_s.items() if monotonic_s < until_s))
 
     def ends_at_s(self, monotonic_s: float) -> float | None:
         """When the last measuring source stops counting as measuring, if nothing more is seen of it."""
-        alive = [seen_s for seen_s in self._last_sign_s.values() if monotonic_s - seen_s < SIGN_OF_LIFE_S]
-        return max(alive) + SIGN_OF_LIFE_S if alive else None
+        return max((until_s for until_s in self._alive_until_s.values() if monotonic_s < until_s), default=None)
 
     def allowance(self, monotonic_s: float, *, has_small_waiting: bool, oldest_unsafe_s: float | None) -> Allowance:
         """What may be used now.

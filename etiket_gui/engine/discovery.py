@@ -123,9 +123,13 @@ class Discovery:
             self._desk.writer.mark_unsettled(unsettled)
 
     def _note_sign_of_life(self, outcome: FoundOutcome) -> None:
-        is_growing = outcome.previous_fingerprint not in {None, outcome.found.fingerprint}
-        if outcome.found.run_state is RunState.LIVE or (is_growing and not outcome.was_gone):
-            self._desk.budget.note_sign_of_life(self.row.id, self._desk.clock.monotonic_s())
+        # A dataset that was read back from an archive has no look before this one to differ from.
+        was_seen = bool(outcome.previous_looked_at_ns) and not outcome.was_gone
+        is_growing = was_seen and outcome.previous_fingerprint not in {None, outcome.found.fingerprint}
+        if outcome.found.run_state is RunState.LIVE or is_growing:
+            self._desk.budget.note_sign_of_life(
+                self.row.id, self._desk.clock.monotonic_s(), looks_every_s=self.book.settle_time_s
+            )
 
     def finish(self, summary: DiscoverySummary, result: LookResult) -> tuple[str, ...]:
         """Decide renames and what is gone; returns identifiers that must be looked at once more for that."""

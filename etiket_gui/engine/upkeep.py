@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from etiket_gui.domain import guards
 from etiket_gui.engine.desk import Desk
 from etiket_gui.osys.sleeping import ClockChange, SleepWatch
 
@@ -52,7 +53,8 @@ class Upkeep:
         """Due times move with the wall clock; after a sleep everything is looked at again at once."""
         if change.wall_jump_ns:
             log.info("The wall clock jumped by %.0f s.", change.wall_jump_ns / 1e9)
-            self._desk.writer.shift_due(change.wall_jump_ns)
+            if guards.is_on("due-times-follow-the-clock"):
+                self._desk.writer.shift_due(change.wall_jump_ns)
             self._distrust_clock()
             self._coordinator.load_steering()
         if change.is_wake:
@@ -66,7 +68,7 @@ class Upkeep:
 
     def _distrust_clock(self) -> None:
         """Times of files written before the jump say nothing about how long ago that was: two looks decide."""
-        self._desk.is_clock_trusted = False
+        self._desk.is_clock_trusted = not guards.is_on("clock-jump-is-distrusted")
         for source in self._coordinator.sources.values():
             if source.discovery is not None:
                 source.discovery.book.forget_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from sqlalchemy import bindparam, func, select
@@ -64,12 +65,15 @@ class StoreWriter(CopyWriter):
             return [row.identifier for row in connection.execute(SELECT_UNSETTLED, {"source": source_id})]
 
     def oldest_waiting_ns(self) -> int | None:
-        """When the longest waiting settled dataset last changed, in ns since 1970 UTC; None when nothing waits."""
+        """When the settled dataset that is unsafe for longest last changed, in ns since 1970 UTC; None for none.
+
+        What is being sent counts until it is safe: a large file at a slow rate is under way for hours.
+        """
         oldest: list[int] = []
         with self._reading() as connection:
             for route_id in connection.execute(_ROUTE_IDS).scalars().all():
-                for large in (0, 1):
-                    asked_for = {"route": route_id, "shown": TransferState.WAITING.value, "large": large}
+                for shown, large in product((TransferState.WAITING, TransferState.SENDING), (0, 1)):
+                    asked_for = {"route": route_id, "shown": shown.value, "large": large}
                     oldest += connection.execute(_OLDEST_WAITING, asked_for).scalars()
         return min(oldest, default=None)
 

@@ -98,11 +98,13 @@ def test_checkpoints_are_kept_until_they_are_cleared(bench: StoreBench) -> None:
     assert writer.load_checkpoint("u", "b.dat") is None
 
 
-def test_oldest_waiting_looks_at_small_and_large_ones(bench: StoreBench) -> None:
+def test_oldest_waiting_looks_at_small_and_large_ones_until_they_are_safe(bench: StoreBench) -> None:
     assert bench.writer.oldest_waiting_ns() is None
     bench.settle(bench.item("a", newest_change_ns=9), bench.item("b", newest_change_ns=4, size_bytes=65 * MIB))
     assert bench.writer.oldest_waiting_ns() == 4
-    bench.claim(large=True)
+    claims = bench.claim(large=True)
+    assert bench.writer.oldest_waiting_ns() == 4
+    bench.send(*claims)
     assert bench.writer.oldest_waiting_ns() == 9
 
 

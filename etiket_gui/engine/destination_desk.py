@@ -45,6 +45,7 @@ class DestinationDesk:
         self.told_sources: dict[int, Mapping[str, Any]] = {}
         self.remembered: dict[int, bool] = {}
         self.has_views_to_make = True
+        self._views_told = 0
         self._is_probe_due = True
         self._is_sweep_due = True
         self._look_task: RunningTask | None = None
@@ -99,6 +100,7 @@ class DestinationDesk:
             self.has_views_to_make = len(copies) == _DERIVE_BATCH
             if copies:
                 rows = [[copy.transfer_id, copy.remote, copy.version, copy.scope] for copy in copies]
+                self._views_told = 0
                 self._move_task = self._start(TaskKind.DERIVE, {"copies": rows}, copies)
                 self.has_views_to_make = self.has_views_to_make or self._move_task is None
         elif self._is_sweep_due:
@@ -135,14 +137,24 @@ class DestinationDesk:
         if event == "done":
             self._take_result(task, message["result"])
         elif event == "error":
-            error = error_from_json(message["error"])
-            if not isinstance(error, Stopped):
-                self.take_error(error)
+            self._take_failure(task, error_from_json(message["error"]))
         else:
-            self.take_error(WorkerLost(f"The process that worked with {self.row.name} {message['reason']}."))
+            self._take_failure(task, WorkerLost(f"The process that worked with {self.row.name} {message['reason']}."))
         self._on_change(self)
 
+    def _take_failure(self, task: RunningTask, error: EtiketError) -> None:
+        if task.kind is TaskKind.DERIVE:
+            self.has_views_to_make = True
+            if not error.concerns_all and not isinstance(error, Stopped) and self._views_told < len(task.context):
+                # A view is a convenience: the one that cannot be made is left out, and nothing waits for it.
+                failed = {"event": "failed", "place": self._views_told, "error": error.to_json()}
+                self._take_view(task, failed)
+                return
+        if not isinstance(error, Stopped):
+            self.take_error(error)
+
     def _take_view(self, task: RunningTask, message: Mapping[str, Any]) -> None:
+        self._views_told = message["place"] + 1
         copy: StoredCopy = task.context[message["place"]]
         self._desk.writer.mark_derived([(copy.transfer_id, copy.version)])
         key = f"view:{copy.transfer_id}"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etiket_gui.domain import guards
+from etiket_gui.domain.errors import Stopped
 from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
@@ -64,6 +65,8 @@ class Worker:
     resident_bytes: int = 0
     idle_since_s: float = 0.0
     is_retiring: bool = False
+    #: The lane whose silence had the worker killed; what the other lane did is not to blame.
+    hung_lane: str = ""
 
     @property
     def is_idle(self) -> bool:
@@ -297,6 +300,7 @@ class WorkerPool:
             is_silent = silent_s > SILENCE_S[lane] and guards.is_on("silent-workers-are-replaced")
             if is_silent and any(task.id == task_id for task in worker.busy[lane]):
                 log.warning("Worker %d gave no sign of life for %.0f s and is replaced.", worker.number, silent_s)
+                worker.hung_lane = lane
                 worker.process.kill()
 
     def _retire_if_due(self, worker: Worker) -> None:
@@ -320,6 +324,7 @@ class WorkerPool:
         self._workers.remove(worker)
         worker.writer.close()
         lost = [task for tasks in worker.busy.values() for task in tasks]
+        waiting = [task for tasks in worker.busy.values() for task in tasks[1:]]
         if not worker.is_retiring or lost:
             code = worker.process.returncode
             log.warning("Worker %d %s with code %s while it had %d tasks.", worker.number, reason, code, len(lost))
@@ -327,7 +332,12 @@ class WorkerPool:
             self.on_restart(f"{reason}, code {code}")
         for task in lost:
             self._release(task)
-            task.on_message(task, {"id": task.id, "event": "lost", "reason": reason})
+            is_innocent = task in waiting or worker.hung_lane not in {"", task.lane}
+            if is_innocent:
+                stopped = Stopped(f"The process that was to do this {reason}.")
+                task.on_message(task, {"id": task.id, "event": "error", "error": stopped.to_json()})
+            else:
+                task.on_message(task, {"id": task.id, "event": "lost", "reason": reason})
         self.on_free()
 
     def stop(self, timeout_s: float) -> None:

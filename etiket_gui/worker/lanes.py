@@ -95,8 +95,9 @@ class Lane:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            self.current = task
+            # First the sign of life: a task that waited long in the queue must not look like one that hangs.
             task.stop.asked_at_s = time.monotonic()
+            self.current = task
             try:
                 self._run_one(task)
             except (OSError, ValueError):
@@ -121,4 +122,12 @@ class Lane:
             bug = ProgramError(f"The task {task.kind!r} failed: {detail}")
             self._send({"id": task.id, "event": "error", "error": bug.to_json()})
         else:
+            self._tell_result(task, result)
+
+    def _tell_result(self, task: Task, result: dict[str, Any]) -> None:
+        try:
             self._send({"id": task.id, "event": "done", "result": result})
+        except TypeError as error:
+            log.exception("The result of a task of kind %s is no message.", task.kind)
+            bug = ProgramError(f"The task {task.kind!r} came to something that cannot be told: {error}")
+            self._send({"id": task.id, "event": "error", "error": bug.to_json()})

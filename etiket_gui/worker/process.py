@@ -20,6 +20,8 @@ from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 log = logging.getLogger(__name__)
 
 _BEAT_EVERY_S = 5.0
+#: So many beats late, the whole process stood still.
+_FROZEN_BEATS = 3
 #: How long a step may take to end after the engine closed the pipe or died; less than the engine waits for us.
 _LAST_STEP_S = 2.5
 
@@ -122,10 +124,16 @@ def _obey(
 
 def _beat(lanes: Mapping[str, Any], writer: MessageWriter, ended: threading.Event, resident_bytes: Any) -> None:
     """Tell, while there is work, how long ago each lane gave a sign of life, so that a hang is seen."""
+    beaten_s = time.monotonic()
     while not ended.wait(_BEAT_EVERY_S):
+        before_s, beaten_s = beaten_s, time.monotonic()
+        was_frozen = beaten_s - before_s > _FROZEN_BEATS * _BEAT_EVERY_S
         silent_s = {}
         for name, lane in lanes.items():
             task = lane.current
+            if task is not None and was_frozen:
+                # The machine slept, or this whole process stood still: the silence was not the task's.
+                task.stop.asked_at_s = beaten_s
             if task is not None:
                 silent_s[name] = [task.id, round(time.monotonic() - task.stop.asked_at_s, 1)]
         if not silent_s:

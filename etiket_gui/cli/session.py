@@ -80,11 +80,11 @@ class Session:
 
         Only the engine builds a lost store anew: it alone asks the destinations, so that nothing is sent twice.
         """
-        if self.home.store.exists():
-            return True
-        if self.home.configuration.exists():
-            raise StoreDamaged(f"The tracking store {self.home.store} is gone.", advice=_REBUILD)
-        return False
+        is_there = self.home.store.exists()
+        if self.home.configuration.exists() and (not is_there or self.home.rebuild_mark.exists()):
+            what = "was lost and is not built anew yet" if is_there else "is gone"
+            raise StoreDamaged(f"The tracking store {self.home.store} {what}.", advice=_REBUILD)
+        return is_there
 
     def reader(self) -> StoreReader:
         """The store to look into. A store of an older version is brought up to date first.

@@ -165,6 +165,5 @@ def _facts(route: Route, row: Mapping[str, Any]) -> StoredDatasetFacts:
 
 def read_back_first(writer: StoreWriter) -> None:
     """After the store was lost: every source is read back from its destinations before it is looked through."""
-    with writer.batch():
-        for source in writer.sources():
-            writer.save_checkpoint(source.uuid, _MARK, {"why": LOST})
+    for source in writer.sources():
+        writer.save_checkpoint(source.uuid, _MARK, {"why": LOST})

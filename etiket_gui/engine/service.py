@@ -34,7 +34,7 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse, StoreProblem
 from etiket_gui.domain.events import EngineStarted, EngineStopped, Event
 from etiket_gui.engine.coordinator import Coordinator
 from etiket_gui.engine.desk import Clock
-from etiket_gui.engine.recovery import prepare_rebuild
+from etiket_gui.engine.recovery import read_back_first
 from etiket_gui.engine.report import RunReport, report_of
 from etiket_gui.engine.retry import LONGEST_DELAY_S
 from etiket_gui.engine.steering import Steering
@@ -116,7 +116,9 @@ class Engine:
         if opened.sentence:
             log.info("%s", opened.sentence)
             opened.writer.add_activity(opened.sentence)
-        prepare_rebuild(opened.writer, self._home.configuration, is_lost=opened.needs_rebuild)
+        if opened.needs_rebuild:
+            read_back_first(opened.writer)
+            self._home.rebuild_mark.unlink(missing_ok=True)
         self._coordinator = Coordinator(
             self._home,
             self._settings,

@@ -47,6 +47,11 @@ class Home:
         return self.root / "configuration.json"
 
     @property
+    def rebuild_mark(self) -> Path:
+        """An empty file: the store was lost, and what it knew is not brought back yet."""
+        return self.root / "store-is-rebuilt"
+
+    @property
     def agent(self) -> Path:
         """The uuid of this installation."""
         return self.root / "agent.json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etiket_gui.domain import guards
-from etiket_gui.domain.errors import StoreDamaged
+from etiket_gui.domain.errors import StoreDamaged, StoreProblem
 from etiket_gui.settings.home import Home
 from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import known_failures
@@ -99,12 +99,15 @@ def open_store(
             refuse_newer(path, revision_of(path) or "")
         wrong = check(path, is_thorough=is_thorough)
         if wrong and guards.is_on("damaged-store-is-moved-aside"):
+            _mark_rebuild(home)
             moved_aside = _move_aside(path, now_ns())
             log.error("the store was damaged (%s) and is kept as %s", "; ".join(wrong), moved_aside)
             restored_from = _restore(path, home.backups)
     is_fresh = not path.exists()
     migrated_from: str | None = None
     if is_fresh:
+        if home.configuration.exists():
+            _mark_rebuild(home)
         make_store(path)
     else:
         revision = revision_of(path) or ""
@@ -112,7 +115,8 @@ def open_store(
             migrate(path, home.backups)
             migrated_from = revision
     writer = StoreWriter(path, now_ns, configuration_path=home.configuration)
-    needs_rebuild = moved_aside is not None or (is_fresh and home.configuration.exists())
+    # The mark stays until everything is brought back: a start that was to do so may be killed in the middle.
+    needs_rebuild = home.rebuild_mark.exists()
     sentences = [_sentence(moved_aside, restored_from, migrated_from)]
     try:
         if needs_rebuild:
@@ -146,6 +150,17 @@ def _sentence(moved_aside: Path | None, restored_from: Path | None, migrated_fro
     if migrated_from is not None:
         return "The tracking store was brought to this version; a copy of the old one is in the backups folder."
     return ""
+
+
+def _mark_rebuild(home: Home) -> None:
+    try:
+        home.rebuild_mark.touch()
+    except OSError as error:
+        raise StoreProblem(
+            f"{home.root} cannot be written: {error.strerror or error}.",
+            advice="Give this account the right to write there, or make room on its disk.",
+            path=str(home.root),
+        ) from error
 
 
 def _finish_interrupted(path: Path) -> None:

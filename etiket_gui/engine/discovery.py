@@ -14,6 +14,8 @@ from etiket_gui.engine.settle import SettleBook
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow
 
 STILL_WRITTEN = "still being written"
+#: Enough for what may be on its way to a destination under its old name.
+_REMEMBERED_RENAMES = 1000
 MANY_CHANGED = "many datasets of this source changed at once; waiting for your answer"
 
 
@@ -48,6 +50,7 @@ class Discovery:
         self.is_asking = False
         self.look_again: dict[str, float] = {}
         self.on_waiting: Callable[[], None] = lambda: None
+        self._new_names: dict[str, str] = {}
         self._renames: list[Rename] = []
         #: Finds at paths where the store knows a folder at another place; decided when the look is finished.
         self._replaced: list[Found] = []
@@ -179,12 +182,24 @@ class Discovery:
         self.book.forget(row.identifier)
         self.look_again.pop(row.identifier, None)
         self._desk.writer.rename_dataset(row.id, found.identifier, found.name)
+        self._new_names.pop(found.identifier, None)
+        self._new_names[row.identifier] = found.identifier
+        if len(self._new_names) > _REMEMBERED_RENAMES:
+            del self._new_names[next(iter(self._new_names))]
         self._desk.say(
             f"{row.identifier} was renamed to {found.identifier}; it stays the same dataset.",
             source_id=self.row.id,
             dataset_id=row.id,
         )
         self._record([found], result, was_announced=True)
+
+    def name_now(self, identifier: str) -> str:
+        """What a dataset is called now that was claimed under this name."""
+        for _ in range(len(self._new_names)):
+            if identifier not in self._new_names:
+                break
+            identifier = self._new_names[identifier]
+        return identifier
 
     def _gone(self, identifiers: Sequence[str], result: LookResult) -> None:
         ids = self._desk.writer.dataset_ids(self.row.id, identifiers)

@@ -123,7 +123,7 @@ class SourceDesk:
         if self._discovery is None or self.traits is None:
             return
         due_s = self._desk.clock.monotonic_s() + min(self.traits.settle_time_s, _LOOK_SOON_S)
-        self._discovery.look_again.setdefault(identifier, due_s)
+        self._discovery.look_again.setdefault(self._discovery.name_now(identifier), due_s)
 
     def request_scan(self) -> None:
         """Look through everything as soon as possible, also a source that was away."""
@@ -336,7 +336,8 @@ class SourceDesk:
         )  # fmt: skip
 
     def _plan_next_scan(self, duration_s: float) -> None:
-        interval_s = max(self._desk.settings.scan_interval_min_s, _SCAN_TIMES * duration_s)
+        scan_times = _SCAN_TIMES if guards.is_on("paced-scan") else 0.0
+        interval_s = max(self._desk.settings.scan_interval_min_s, scan_times * duration_s)
         if self.traits is not None and self.traits.poll_interval_s is not None:
             interval_s = max(self.traits.poll_interval_s, 30.0 * duration_s)
         if self._is_scan_wanted_soon:

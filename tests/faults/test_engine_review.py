@@ -11,8 +11,20 @@ from typing import Any, NoReturn
 
 import pytest
 
-from etiket_gui.domain.commands import AddSource, AskStatus, EditSource, HoldSync, RemoveDestination, RemoveSource
-from etiket_gui.domain.errors import EtiketError, StoreProblem
+from etiket_gui.domain.commands import (
+    AddSource,
+    AskStatus,
+    EditSource,
+    HoldSync,
+    PauseSync,
+    RemoveDestination,
+    RemoveSource,
+    ResumeSync,
+)
+from etiket_gui.domain.errors import EtiketError, SourceChanged, StoreProblem
+from etiket_gui.domain.events import FileProgressed
+from etiket_gui.domain.states import TransferState
+from etiket_gui.store.rows import NotSent
 from tests.support.engine_driver import EngineDriver, write_dataset
 
 
@@ -153,3 +165,35 @@ def test_a_source_that_is_removed_and_added_as_a_continuation_keeps_the_identity
     driver.until_archived("after")
     assert driver.datasets()["after"]["uuid"] == uuid
     assert len({record.uuid for record in driver.archive().records}) == 1
+
+
+def test_a_dataset_renamed_while_it_is_being_sent_arrives_under_its_new_name(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path, rate_limit_bytes_per_s=2e6)
+    try:
+        driver.add_archive()
+        root = driver.add_folder(tmp_path / "measurements")
+        write_dataset(root, "before", trace=os.urandom(12_000_000))
+        driver.start()
+        driver.until(lambda: driver.told(FileProgressed), "it is being sent")
+        (root / "before").rename(root / "after")
+        driver.until_archived("after", timeout_s=30.0)
+        assert [record.identifier for record in driver.archive().records] == ["after"]
+    finally:
+        driver.stop()
+
+
+def test_what_was_to_be_looked_at_once_more_when_the_program_ended_is_sent_after_the_next_start(
+    driver: EngineDriver, root: Path
+) -> None:
+    write_dataset(root, "run")
+    driver.start()
+    driver.ask(PauseSync(-1))
+    driver.until(lambda: driver.states().get("run") == "waiting", "it waits")
+    (row,) = driver.rows("SELECT id, dataset_id FROM transfers")
+    changed = SourceChanged("run changed while it was being read.")
+    driver.coordinator.desk.writer.record_not_sent(
+        [NotSent(row["id"], row["dataset_id"], changed, TransferState.HELD, None, False)]
+    )
+    driver.ask(ResumeSync())
+    driver.restart()
+    driver.until_archived("run")

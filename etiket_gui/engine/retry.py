@@ -63,6 +63,11 @@ def judge(error: EtiketError, attempts: int, now_ns: int, rng: random.Random) ->
             return Verdict(TransferState.FAILED, None, counts_as_attempt=True)
 
 
+def not_as_it_looks(attempts: int, now_ns: int, rng: random.Random) -> Verdict:
+    """What becomes of a transfer whose source says again and again that it changed, although it looks the same."""
+    return Verdict(TransferState.FAILED, now_ns + int(backoff_delay_s(attempts + 5, rng) * _NS), True)
+
+
 class Circuit:
     """Whether a destination or a source is worth trying; one probe at a time while it is open.
 

@@ -32,6 +32,8 @@ from etiket_gui.store.rows import Claim, NotSent, RouteRow, Sent
 log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 64 * 1024 * 1024
+#: So often the same content may look quiet and still be found changed when it is read.
+_CHANGED_IN_A_ROW = 4
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class Transfers:
         self._served = 0
         self._sent: list[tuple[Batch, Claim, Sent]] = []
         self._not_sent: list[tuple[Batch, Claim, NotSent]] = []
+        #: Of transfers whose content changed under the reader: the content that was claimed, and how often in a row.
+        self._changed: dict[int, tuple[int, int]] = {}
         self.on_archived: Callable[[DatasetArchived], None] = lambda event: None
 
     @property
@@ -229,13 +233,23 @@ class Transfers:
         self._fail(batch, batch.claims[place], error)
 
     def _fail(self, batch: Batch, claim: Claim, error: EtiketError) -> None:
-        verdict = retry.judge(error, claim.attempts, self._desk.clock.now_ns(), self._desk.rng)
+        now_ns = self._desk.clock.now_ns()
+        verdict = retry.judge(error, claim.attempts, now_ns, self._desk.rng)
         if isinstance(error, SourceChanged | SourceGone):
             batch.route.source.look_soon(claim.identifier)
+            if self._is_said_too_often(claim):
+                verdict = retry.not_as_it_looks(claim.attempts, now_ns, self._desk.rng)
         not_sent = NotSent(
             claim.transfer_id, claim.dataset_id, error, verdict.state, verdict.due_ns, verdict.counts_as_attempt
         )
         self._not_sent.append((batch, claim, not_sent))
+
+    def _is_said_too_often(self, claim: Claim) -> bool:
+        """Whether every look finds a dataset quiet and every reading finds it changed: that needs time or a person."""
+        fingerprint, times = self._changed.get(claim.transfer_id, (claim.fingerprint, 0))
+        times = times + 1 if fingerprint == claim.fingerprint else 1
+        self._changed[claim.transfer_id] = claim.fingerprint, times
+        return times > _CHANGED_IN_A_ROW and guards.is_on("changed-for-ever-is-a-problem")
 
     def _take_batch_error(self, batch: Batch, error: EtiketError) -> None:
         if error.concerns_all:
@@ -258,7 +272,8 @@ class Transfers:
 
     def _blame_first(self, batch: Batch, error_of: Callable[[Claim], EtiketError]) -> None:
         """The first open dataset is the suspect; the others go one by one, so that only the culprit suffers."""
-        suspects = sorted(batch.open_places)
+        # All are read before the first is sent: while one is not read yet, it is the one.
+        suspects = sorted(batch.open_places - batch.begun_places) or sorted(batch.open_places)
         if suspects:
             claim = batch.claims[suspects[0]]
             batch.open_places.discard(suspects[0])
@@ -277,6 +292,8 @@ class Transfers:
         sent, self._sent = self._sent, []
         not_sent, self._not_sent = self._not_sent, []
         if sent:
+            for _, _, item in sent:
+                self._changed.pop(item.transfer_id, None)
             fail_here("before_receipt")
             self._desk.writer.record_sent([item for _, _, item in sent])
             self._desk.writer.close_problems([f"damaged:{item.transfer_id}" for _, _, item in sent])

@@ -25,7 +25,7 @@ from etiket_gui.domain.errors import EtiketError, SourceChanged, StoreProblem
 from etiket_gui.domain.events import FileProgressed
 from etiket_gui.domain.states import TransferState
 from etiket_gui.store.rows import NotSent
-from tests.support.engine_driver import EngineDriver, write_dataset
+from tests.support.engine_driver import EngineDriver, patch_workers, write_dataset
 
 
 @pytest.fixture
@@ -197,3 +197,32 @@ def test_what_was_to_be_looked_at_once_more_when_the_program_ended_is_sent_after
     driver.ask(ResumeSync())
     driver.restart()
     driver.until_archived("run")
+
+
+_OPENED_FILES_LOOK_OTHERWISE = """
+import os
+_real = os.fstat
+
+def _fstat(fd):
+    found = _real(fd)
+    return os.stat_result((found[0], found[1] + 1, *found[2:])) if found.st_size == 4242 else found
+
+os.fstat = _fstat
+"""
+
+
+@pytest.mark.fault("F04", guard="changed-for-ever-is-a-problem")
+def test_a_file_that_looks_quiet_and_is_always_found_changed_becomes_a_problem_and_no_circle(
+    driver: EngineDriver, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that gives an open file another inode than its folder does."""
+    patch_workers(tmp_path / "patch", _OPENED_FILES_LOOK_OTHERWISE, monkeypatch)
+    write_dataset(root, "odd", trace=os.urandom(4242))
+    write_dataset(root, "good")
+    driver.start()
+    driver.until_archived("good")
+    driver.until(lambda: driver.states()["odd"] == "failed", "it is a problem")
+    odd = driver.datasets()["odd"]
+    assert odd["due_ns"] is not None
+    assert [problem["problem_kind"] for problem in driver.problems()] == ["SourceChanged"]
+    assert driver.states()["good"] == "archived"

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, ProgramError, Stopped
 from etiket_gui.domain.stopping import StopToken
 
@@ -80,7 +81,8 @@ class Lane:
         task = self._waiting.get(task_id)
         if task is None:
             return False
-        task.stop.stop()
+        if guards.is_on("cancel-ends-work"):
+            task.stop.stop()
         return True
 
     def stop(self) -> None:
@@ -117,6 +119,8 @@ class Lane:
         except EtiketError as error:
             self._send({"id": task.id, "event": "error", "error": error.to_json()})
         except Exception as error:
+            if not guards.is_on("bugs-have-a-name"):
+                raise
             log.exception("A task of kind %s failed by a bug.", task.kind)
             detail = "".join(traceback.format_exception_only(error)).strip()
             bug = ProgramError(f"The task {task.kind!r} failed: {detail}")

@@ -13,6 +13,7 @@ from etiket_gui.destinations.archive.record import Record
 from etiket_gui.destinations.archive.session import WriteSession, archive_error, archive_errors
 from etiket_gui.destinations.archive.sourcefiles import SMALL_FILE_BYTES, hash_descriptor, read_small
 from etiket_gui.destinations.archive.titles import TitleState
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry, Outgoing, SourceFile, snapshot_digest
 from etiket_gui.domain.names import check_relative
 from etiket_gui.domain.states import EntryKind
@@ -71,7 +72,9 @@ def descriptor_budget() -> int:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 4096 if soft == resource.RLIM_INFINITY else max(0, min(4096, soft // 2))
+    if soft == resource.RLIM_INFINITY or not guards.is_on("descriptor-budget"):
+        return 4096
+    return max(0, min(4096, soft // 2))
 
 
 class Stager:

@@ -255,8 +255,9 @@ class SourceDesk:
         could_be_missed = is_scan and self.is_watched and self.finished_scans > 0
         was_asking = self._discovery.is_asking
         if could_be_missed:
-            announced = [item for item in found if self._was_announced(item)]
-            surprising = [item for item in found if not self._was_announced(item)]
+            names = self._announced_names()
+            announced = [item for item in found if item.identifier in names]
+            surprising = [item for item in found if item.identifier not in names]
             for part, was_announced in ((announced, True), (surprising, False)):
                 if part:
                     self._discovery.take(part, self._result, was_announced=was_announced)
@@ -265,8 +266,16 @@ class SourceDesk:
         if self._discovery.is_asking and not was_asking:
             self._ask()
 
-    def _was_announced(self, found: Found) -> bool:
-        return any(found.identifier in path.replace("\\", "/") for path in self._announced)
+    def _announced_names(self) -> set[str]:
+        """Everything a watcher's paths may stand for: the folders from the watched one down to each path."""
+        names = {"."} if self._announced else set()
+        folders = () if self.traits is None else self.traits.folders
+        for path in self._announced:
+            for folder in folders:
+                if path.startswith(folder):
+                    parts = path[len(folder) :].replace("\\", "/").strip("/").split("/")
+                    names.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+        return names
 
     def _take_summary(self, task: RunningTask, summary: DiscoverySummary) -> None:
         discovery = self._discovery

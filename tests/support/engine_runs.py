@@ -116,7 +116,7 @@ class Lab:
             "add-source", "folder", name, f"root_directory={root}", f"level={level}", f"settle_time={settle_s}",
             *routes, *options,
         )  # fmt: skip
-        return next(row["uuid"] for row in self.store().sources if row["name"] == name)
+        return str(next(row["uuid"] for row in self.store().sources if row["name"] == name))
 
     def store(self) -> StoreContent:
         """All rows of the store, read without the program's code."""
@@ -145,7 +145,7 @@ def configured_lab(
     home.prepare()
     kind = load_destination("archive")
     context = DestinationContext(home.agent_uuid(), "host", folder / "unused")
-    kind(kind.config_class(path=str(path)), context).create()
+    kind(kind.config_class.model_validate({"path": str(path)}), context).create()
     writer = open_store(home).writer
     try:
         destination = writer.add_destination(str(uuid.uuid4()), "lab-archive", "archive", {"path": str(path)})

@@ -226,3 +226,21 @@ def test_a_file_that_looks_quiet_and_is_always_found_changed_becomes_a_problem_a
     assert odd["due_ns"] is not None
     assert [problem["problem_kind"] for problem in driver.problems()] == ["SourceChanged"]
     assert driver.states()["good"] == "archived"
+
+
+def test_a_blob_whose_bytes_rotted_unseen_is_repaired_when_a_re_read_found_it(driver: EngineDriver, root: Path) -> None:
+    write_dataset(root, "run", trace=os.urandom(5000))
+    driver.start()
+    driver.until_archived("run")
+    (blob,) = (path for path in driver.archives[0].glob("*/*/blobs/*/*") if path.is_file())
+    good, status = blob.read_bytes(), blob.stat()
+    blob.chmod(0o644)
+    blob.write_bytes(good[:7] + bytes([good[7] ^ 1]) + good[8:])
+    blob.chmod(0o444)
+    os.utime(blob, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (row,) = driver.rows("SELECT id FROM transfers")
+    driver.coordinator.desk.writer.record_verification(row["id"], time.time_ns(), False, ["trace.dat: other bytes"])
+    driver.coordinator.transfers.note_waiting()
+    driver.until_archived("run")
+    assert blob.read_bytes() == good
+    assert not driver.problems()

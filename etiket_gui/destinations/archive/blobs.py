@@ -19,9 +19,6 @@ from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import Folder
 
-#: A blob that is newer than its record by more than this was touched by somebody.
-_ODD_NS = 2_000_000_000
-
 
 class TitleBlobs:
     """Looks after the blobs of the titles of one session."""
@@ -46,26 +43,15 @@ class TitleBlobs:
                 bad.append(sha256)
         return [self._restage(item, folder, sha256) for sha256 in bad]
 
-    def restage_missing(self, item: StagedDataset, folder: Folder, record_mtime_ns: int) -> list[StagedBlob]:
+    def restage_missing(self, item: StagedDataset, folder: Folder) -> list[StagedBlob]:
         """Look at every blob of a version that is stored already; what is missing or damaged is staged again.
 
-        Only a blob that looks odd is hashed: one of another size, newer than its record, or that may be written.
+        Every one is hashed: the receipt says that it was read again, and a rotten bit moves neither size nor time.
         """
         bad = []
         for sha256, (size_bytes, _) in sorted(self._all(item).items()):
             self._stop.check()
-            try:
-                found = self._files.status(folder, blob_in_title(sha256))
-            except (FileNotFoundError, NotADirectoryError):
-                bad.append(sha256)
-                continue
-            is_odd = (
-                found.st_size != size_bytes
-                or found.st_mtime_ns > record_mtime_ns + _ODD_NS
-                or bool(found.st_mode & 0o222)
-                or not stat.S_ISREG(found.st_mode)
-            )
-            if is_odd and not self._is_good(item, folder, sha256, size_bytes):
+            if not self._is_good(item, folder, sha256, size_bytes):
                 bad.append(sha256)
         # Where another writer won, what we staged ourselves is still there.
         ours = {} if item.are_blobs_placed else item.blobs

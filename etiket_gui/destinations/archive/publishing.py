@@ -180,8 +180,7 @@ class Publisher:
             same = same_version(item, state)
             if same is not None:
                 item.is_new, item.version = False, same.version
-                record = self._files.status(folder, record_name(item.title, same.version))
-                item.restaged = self._blobs.restage_missing(item, folder, record.st_mtime_ns)
+                item.restaged = self._blobs.restage_missing(item, folder)
                 return
             check_ours(item, state)
             item.is_new = True

@@ -119,6 +119,26 @@ def test_dataset_that_changed_between_claim_and_reading_waits_for_its_settle_tim
     driver.check(take_manifest(root))
 
 
+@pytest.mark.fault("F02", guard="sent-is-compared-with-settled")
+def test_change_seen_between_publishing_and_writing_down_is_sent_as_well(driver: EngineDriver, root: Path) -> None:
+    folder = write_dataset(root, "run")
+    with driver:
+        transfers = driver.coordinator.transfers
+        write_down, transfers.flush = transfers.flush, lambda: None  # type: ignore[method-assign]
+        driver.until(lambda: transfers._sent, "it is published")
+        _append(folder / "trace.dat", b"one more point")
+        (before,) = driver.rows("SELECT settled_fingerprint FROM datasets")
+        driver.until(
+            lambda: driver.rows("SELECT settled_fingerprint FROM datasets") != [before], "the change is seen, and quiet"
+        )
+        transfers.flush = write_down  # type: ignore[method-assign]
+        driver.until(lambda: transfers.is_idle, "the first is written down")
+        driver.until_archived("run")
+    assert [record.version for record in driver.versions("run")] == ["1.0.0", "1.1.0"]
+    assert _stored(driver, "run") == _digests(folder)
+    driver.check(take_manifest(root))
+
+
 @pytest.mark.fault("F06", guard="changed-is-no-failure")
 @pytest.mark.parametrize("moment", ["before it is claimed", "between claim and reading", "while it is read"])
 def test_dataset_deleted_on_its_way_is_gone_without_a_failure(driver: EngineDriver, root: Path, moment: str) -> None:

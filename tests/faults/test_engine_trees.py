@@ -176,6 +176,27 @@ def test_rename_into_a_rule_and_out_of_it_is_looked_at_anew(driver: EngineDriver
     driver.check(take_manifest(root))
 
 
+_ODD_TIMES_S = {"epoch": 0, "before": -86_400, "century": 4_323_456_789, "coarse": 1_700_000_002, "far": 9_223_372_036}
+
+
+@pytest.mark.fault("F88", guard="change-time")
+def test_odd_times_of_files_are_no_obstacle(driver: EngineDriver, root: Path) -> None:
+    folder = write_dataset(root, "run", **{name: name.encode() for name in _ODD_TIMES_S})
+    for name, time_s in _ODD_TIMES_S.items():
+        os.utime(folder / f"{name}.dat", (time_s, time_s))
+    with driver:
+        driver.until_archived("run")
+        # The same size and the same odd time: only the content tells.
+        for name, time_s in _ODD_TIMES_S.items():
+            (folder / f"{name}.dat").write_bytes(name.upper().encode())
+            os.utime(folder / f"{name}.dat", (time_s, time_s))
+        driver.until(lambda: len(driver.told(DatasetArchived)) == 2, "sent again")
+        driver.until_archived("run")
+    stored = {name: sha256 for name, (sha256, _) in driver.versions("run")[-1].files.items()}
+    assert stored == {path.name: sha256_of(path) for path in folder.iterdir()}
+    driver.check(take_manifest(root))
+
+
 @pytest.mark.fault("F111", guard="mass-change")
 def test_mass_change_asks_once_and_sends_nothing_over_good_versions(driver: EngineDriver, root: Path) -> None:
     for number in range(70):

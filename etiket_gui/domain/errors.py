@@ -345,6 +345,12 @@ def destination_error(error: OSError, path: str) -> EtiketError:
             path=path,
             advice="Give the account that runs this program the right to create, rename and write there.",
         )
+    if error.errno == errno.EXDEV and guards.is_on("one-disk-per-archive"):
+        return DestinationRefused(
+            f"A part of {path} lies on another disk, so a dataset cannot appear there all at once.",
+            path=path,
+            advice="Mount the disk at the archive's own folder, not at one inside it, or use another archive folder.",
+        )
     if error.errno == errno.ENAMETOOLONG:
         return NameTooLong(f"{path} is longer than the destination can hold.", path=path)
     if error.errno in _SOURCE_GONE | _OFFLINE:

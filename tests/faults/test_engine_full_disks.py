@@ -207,6 +207,27 @@ def test_large_file_from_another_device_is_archived(driver: EngineDriver, tmp_pa
         driver.check(take_manifest(root))
 
 
+@pytest.mark.fault("F102", guard="one-disk-per-archive")
+def test_archive_with_a_second_disk_inside_says_what_is_wrong_and_holds_nothing_half(
+    driver: EngineDriver, tmp_path: Path
+) -> None:
+    archive = driver.add_archive()
+    root = driver.add_folder(tmp_path / "measurements")
+    write_dataset(root, "run", large=os.urandom(3 * MIB), small=b"small")
+    with small_disk(archive / "Global Public Workspace", 16 * MIB) as disk:
+        with driver:
+            driver.until(lambda: driver.destination()["state"] == "problem", "it is told")
+            [problem] = driver.problems()
+            assert problem["retry_class"] == "on_user"
+            assert "another disk" in problem["reason"]
+            assert driver.states() == {"run": "waiting"}
+        assert list(disk.rglob("*.yml")) == []
+    with driver:
+        driver.until_archived("run")
+        assert driver.problems() == []
+    driver.check(take_manifest(root))
+
+
 _NOT_ALLOWED = """
 import errno, os
 for name in {names!r}:

@@ -1,7 +1,8 @@
 """How much the engine may take while a measurement runs; only the user's hold stops it altogether.
 
-While a source is live: one worker, a few megabytes per second, large files last. No dataset stays unsafe because
-of that for longer than ``safe_within_s`` after its completion: then it is sent as if nothing were measured.
+While a source is live: one worker, a few megabytes per second, large files last. No dataset is kept waiting by that
+for longer than ``safe_within_s``: then it is sent as if nothing were measured. How old the data are is no reason to
+hurry: a backlog of years is sent slowly too for that long.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Budget:
         self.measuring_rate_bytes_per_s = measuring_rate_bytes_per_s
         self.safe_within_s = safe_within_s
         self._alive_until_s: dict[int, float] = {}
+        self._slowed_since_s: float | None = None
 
     def note_sign_of_life(self, source_id: int, monotonic_s: float, *, looks_every_s: float = 0.0) -> None:
         """A dataset of the source that is not finished was seen to change.
@@ -65,14 +67,15 @@ class Budget:
         return max((until_s for until_s in self._alive_until_s.values() if monotonic_s < until_s), default=None)
 
     def allowance(self, monotonic_s: float, *, has_small_waiting: bool, oldest_unsafe_s: float | None) -> Allowance:
-        """What may be used now.
+        """What may be used now; to be asked again and again, for it keeps since when something has been slowed down.
 
-        ``has_small_waiting``: there is something smaller to send first. ``oldest_unsafe_s``: for how long the
-        oldest complete dataset has been waiting (seconds), None when nothing waits.
+        ``has_small_waiting``: there is something smaller to send first. ``oldest_unsafe_s``: how long ago the oldest
+        complete dataset that is not safe last changed (seconds), None when nothing waits.
         """
         if not self.measuring_sources(monotonic_s):
+            self._slowed_since_s = None
             return Allowance(self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=False)
-        is_overdue = oldest_unsafe_s is not None and oldest_unsafe_s >= self.safe_within_s
+        is_overdue = self._waited_slowed_s(monotonic_s, oldest_unsafe_s) >= self.safe_within_s
         if is_overdue and guards.is_on("safe-within"):
             return Allowance(
                 self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=True, is_overdue=True
@@ -81,3 +84,14 @@ class Budget:
         if self.rate_bytes_per_s is not None:
             rate = min(rate, self.rate_bytes_per_s)
         return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=True)
+
+    def _waited_slowed_s(self, monotonic_s: float, oldest_unsafe_s: float | None) -> float:
+        """For how long the oldest dataset has been kept waiting by a measurement."""
+        if oldest_unsafe_s is None:
+            self._slowed_since_s = None
+            return 0.0
+        if self._slowed_since_s is None:
+            self._slowed_since_s = monotonic_s
+        if not guards.is_on("backlog-is-no-hurry"):
+            return oldest_unsafe_s
+        return min(oldest_unsafe_s, monotonic_s - self._slowed_since_s)

@@ -141,6 +141,32 @@ def test_measurement_on_a_share_that_is_looked_at_once_a_minute_is_spared_all_th
     assert played.pool.rate_bytes_per_s == pytest.approx(MEASURING_RATE)
 
 
+@pytest.mark.timeout(110)
+@pytest.mark.fault("F113", guard="backlog-is-no-hurry")
+def test_backlog_of_old_data_is_sent_slowly_while_measured_until_it_waited_as_long_as_promised(played: Played) -> None:
+    old_ns = played.begun_ns - 30 * 86_400 * SECOND_NS
+    names = [f"old {number:02}" for number in range(60)]
+
+    def look() -> list[Found]:
+        now_ns = played.clock.now_ns()
+        old = [
+            _found(played, name, changed_ns=old_ns, size_bytes=60_000_000)
+            for name in names
+            if name not in played.pool.archived_at_ns
+        ]
+        live = _found(played, "live", changed_ns=now_ns, fingerprint=now_ns)
+        return [*old, dataclasses.replace(live, run_state=RunState.LIVE)]
+
+    played.pool.look = look
+    played.pass_time(SAFE_WITHIN_S - 5 * MINUTE_S)
+    assert 0 < len(played.pool.archived_at_ns) < len(names) / 2
+    # At full speed only until the first look sees the measurement.
+    assert all(at_ns < played.begun_ns + SECOND_NS for at_ns, _ in played.pool.rates)
+    assert played.pool.rate_bytes_per_s == pytest.approx(MEASURING_RATE)
+    played.pass_time(20 * MINUTE_S)
+    assert set(played.pool.archived_at_ns) >= set(names)
+
+
 @pytest.mark.fault("F86", guard="due-times-follow-the-clock")
 def test_failed_transfer_is_tried_again_in_time_although_the_clock_was_set_back(played: Played) -> None:
     changed_ns = played.begun_ns - 3600 * SECOND_NS

@@ -28,6 +28,19 @@ def test_while_measuring_one_worker_five_megabytes_per_second_and_large_files_la
     assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=60.0).large_files
 
 
+def test_what_counts_is_how_long_a_dataset_was_kept_waiting_and_not_how_old_it_is() -> None:
+    budget = _budget()
+    budget.note_sign_of_life(1, 0.0, looks_every_s=10_000.0)
+    year_s = 365 * 86_400.0
+    assert not budget.allowance(0.0, has_small_waiting=True, oldest_unsafe_s=year_s).is_overdue
+    assert not budget.allowance(3599.0, has_small_waiting=True, oldest_unsafe_s=year_s).is_overdue
+    assert budget.allowance(3600.0, has_small_waiting=True, oldest_unsafe_s=year_s).is_overdue
+    assert not budget.allowance(3600.0, has_small_waiting=True, oldest_unsafe_s=3599.0).is_overdue
+    # Nothing waits for a moment: what comes then is not kept waiting yet.
+    budget.allowance(3700.0, has_small_waiting=False, oldest_unsafe_s=None)
+    assert not budget.allowance(3701.0, has_small_waiting=True, oldest_unsafe_s=year_s).is_overdue
+
+
 def test_the_end_of_a_measurement_is_noticed() -> None:
     budget = _budget()
     budget.note_sign_of_life(1, 100.0)

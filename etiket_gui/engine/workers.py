@@ -29,6 +29,7 @@ LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, 
 _RECYCLE_DATASETS = 500
 _RECYCLE_BYTES = 300 * 1024 * 1024
 _RECYCLE_IDLE_S = 600.0
+_EXTRA_IDLE_S = 30.0
 _LONGEST_LOG_BYTES = 2_000_000
 #: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
 SILENCE_S = {"look": 60.0, "move": 120.0}
@@ -311,10 +312,14 @@ class WorkerPool:
             worker.writer.close()
 
     def recycle_idle(self) -> None:
-        """End workers that had nothing to do for ten minutes; one is started again when there is work."""
+        """End workers without work: the first after ten idle minutes, those beside it after half a minute.
+
+        One is started again when there is work.
+        """
         now_s = time.monotonic()
-        for worker in self._workers:
-            if worker.is_idle and not worker.is_retiring and now_s - worker.idle_since_s >= _RECYCLE_IDLE_S:
+        for place, worker in enumerate(self._alive()):
+            longest_s = _EXTRA_IDLE_S if place else _RECYCLE_IDLE_S
+            if worker.is_idle and now_s - worker.idle_since_s >= longest_s:
                 worker.is_retiring = True
                 worker.writer.close()
 

@@ -34,7 +34,7 @@ class Settings:
     A plain dataclass, so that starting with nothing set costs nothing; a file is checked by pydantic against it.
     """
 
-    worker_count: int = 2
+    worker_count: int = dataclasses.field(default_factory=lambda: 3 if (os.cpu_count() or 1) >= 4 else 2)
     rate_limit_bytes_per_s: float | None = None
     measuring_rate_bytes_per_s: float = 5e6
     safe_within_s: float = 3600.0

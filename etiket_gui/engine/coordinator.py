@@ -131,7 +131,7 @@ class Coordinator:
                 del self.sources[source_id]
         for source_id, row in rows.items():
             if source_id not in self.sources:
-                # The store gives the number of a source that was removed to the next one.
+                # Replaced after a change: what was written down of it at the destinations may be otherwise now.
                 for destination in self.destinations.values():
                     destination.forget_source(source_id)
                 self.sources[source_id] = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)

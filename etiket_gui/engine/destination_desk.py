@@ -9,6 +9,7 @@ from typing import Any
 from etiket_gui.domain.errors import (
     DestinationFull,
     DestinationOffline,
+    DestinationRefused,
     EtiketError,
     SignInNeeded,
     Stopped,
@@ -21,7 +22,7 @@ from etiket_gui.domain.tasks import DestinationSpec, StoredCopy, TaskKind
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.retry import Circuit
 from etiket_gui.engine.workers import RunningTask
-from etiket_gui.store.rows import DestinationRow
+from etiket_gui.store.rows import DestinationRow, IdentityOutcome
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,12 @@ class DestinationDesk:
         if problems:
             self.take_error(problems[0])
             return
+        match self._desk.writer.keep_identity(self.row.id, str(result.get("identity", ""))):
+            case IdentityOutcome.OTHER:
+                self.take_error(self._other_one())
+                return
+            case IdentityOutcome.MOVED:
+                self._desk.say(f"{self.row.name} is at another place now: everything that is not there yet is sent.")
         self.circuit.close()
         self.is_ready = True
         self._is_probe_due = False
@@ -188,6 +195,15 @@ class DestinationDesk:
         self._desk.timers.at(("probe", self.row.id), due_s, self._probe_is_due)
         self._desk.writer.close_problem(f"destination:{self.row.id}")
         self._set_state(DestinationState.OK, "", free_bytes=result["free_bytes"])
+
+    def _other_one(self) -> DestinationRefused:
+        where = self.address or self.row.name
+        return DestinationRefused(
+            f"{where} is another archive than the one that {self.row.name} was sent to. Nothing is sent there.",
+            advice="Put the right one back (is another disk or share there?). If this one is meant, remove the "
+            "destination and add it anew.",
+            path=self.address,
+        )
 
     def take_error(self, error: EtiketError) -> None:
         """Something that concerns the whole destination failed: stop sending there and probe again later."""

@@ -2,6 +2,7 @@
 
 Times are integers, ns since 1970 UTC; booleans are 0 or 1; maps and lists are JSON text. ``shown`` is the state that is
 counted: the worst of a dataset's transfers, or ``gone`` or ``ignored``; the writer keeps it and the table ``counts``.
+Ids of what is configured, found and sent are never given twice: a late answer must not reach what came after.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ sources = Table(
     _number("stray_files"),
     _number("missed_by_watcher"),
     _text("held_reason"),
+    sqlite_autoincrement=True,
 )
 
 destinations = Table(
@@ -77,6 +79,9 @@ destinations = Table(
     _text("state_reason"),
     _number("last_success_ns", default=None),
     _number("free_bytes", default=None),
+    _text("identity", default=None),
+    _number("is_moved"),
+    sqlite_autoincrement=True,
 )
 
 routes = Table(
@@ -88,6 +93,7 @@ routes = Table(
     _text("scope"),
     UniqueConstraint("source_id", "destination_id"),
     Index("ix_routes_destination", "destination_id"),
+    sqlite_autoincrement=True,
 )
 
 datasets = Table(
@@ -119,6 +125,7 @@ datasets = Table(
     Index("ix_datasets_place", "source_id", "place"),
     Index("ix_datasets_name", "name"),
     Index("ix_datasets_newest", "source_id", "newest_change_ns"),
+    sqlite_autoincrement=True,
 )
 Index("ix_datasets_unfinished", datasets.c.newest_change_ns, sqlite_where=text("shown <> 'archived'"))
 Index(
@@ -181,6 +188,7 @@ transfers = Table(
     _number("proven_at_ns", default=None),
     UniqueConstraint("dataset_id", "route_id"),
     Index("ix_transfers_queue", "route_id", "shown", "is_large", "order_ns"),
+    sqlite_autoincrement=True,
 )
 Index("ix_transfers_due", transfers.c.due_ns, sqlite_where=text("due_ns IS NOT NULL"))
 Index(

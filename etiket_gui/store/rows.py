@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,11 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class DestinationRow:
-    """One configured destination. ``last_success_ns`` is ns since 1970 UTC, ``free_bytes`` as last probed."""
+    """One configured destination. ``last_success_ns`` is ns since 1970 UTC, ``free_bytes`` as last probed.
+
+    ``identity`` is what the last good probe said it is ("" before the first, or where it has none); ``is_moved``: its
+    configuration was changed since then.
+    """
 
     id: int
     uuid: str
@@ -45,6 +50,16 @@ class DestinationRow:
     state_reason: str
     last_success_ns: int | None
     free_bytes: int | None
+    identity: str = ""
+    is_moved: bool = False
+
+
+class IdentityOutcome(enum.Enum):
+    """What a destination turned out to be: the same as before, a new one a person meant, or another one by accident."""
+
+    SAME = "same"
+    MOVED = "moved"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)

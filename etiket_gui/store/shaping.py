@@ -101,6 +101,8 @@ def destination_row(row: Any) -> DestinationRow:
         state_reason=row.state_reason,
         last_success_ns=row.last_success_ns,
         free_bytes=row.free_bytes,
+        identity=row.identity or "",
+        is_moved=bool(row.is_moved),
     )
 
 

@@ -9,15 +9,26 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, delete, insert, literal, select, update
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
 from etiket_gui.store.connection import compact
 from etiket_gui.store.mirroring import write_mirror
-from etiket_gui.store.models import activity, counts, datasets, destinations, problems, routes, sources, transfers
+from etiket_gui.store.models import (
+    activity,
+    counts,
+    datasets,
+    destinations,
+    problems,
+    receipts,
+    routes,
+    sources,
+    transfers,
+)
 from etiket_gui.store.resting import FACTS as TRANSFER_FACTS
 from etiket_gui.store.resting import STILL_WRITTEN, rest
-from etiket_gui.store.rows import DestinationRow, RouteRow, SourceRow
+from etiket_gui.store.rows import DestinationRow, IdentityOutcome, RouteRow, SourceRow
 from etiket_gui.store.shaping import (
     LARGE_BYTES,
     SELECT_DESTINATIONS,
@@ -145,13 +156,14 @@ class ConfigurationWriter(StoreTransactions):
         one gets a transfer for every dataset of the source, waiting where the dataset is settled.
         """
         with self._transaction() as connection:
-            self.source(source_id)
+            before = self.source(source_id)
             values: dict[str, Any] = {}
             if name is not None:
                 self._refuse_used_name(sources, name, source_id, "source")
                 values["name"] = name
-            if config is not None:
-                values["config"] = compact(dict(config))
+            if config is not None and compact(dict(config)) != compact(dict(before.config)):
+                # How far the last look came, and where the root lay, are said of another place.
+                values |= {"config": compact(dict(config)), "cursor": "{}", "root_place": ""}
             if is_enabled is not None:
                 values["is_enabled"] = int(is_enabled)
             if values:
@@ -191,19 +203,46 @@ class ConfigurationWriter(StoreTransactions):
     def edit_destination(
         self, destination_id: int, *, name: str | None = None, config: Mapping[str, Any] | None = None
     ) -> DestinationRow:
-        """Change a destination; None leaves a part as it is. Raises UsageError for an unknown one or a used name."""
+        """Change a destination; None leaves a part as it is. Raises UsageError for an unknown one or a used name.
+
+        After another ``config`` the next probe says whether it is the same one still: :meth:`keep_identity`.
+        """
         with self._transaction() as connection:
-            self.destination(destination_id)
+            before = self.destination(destination_id)
             values: dict[str, Any] = {}
             if name is not None:
                 self._refuse_used_name(destinations, name, destination_id, "destination")
                 values["name"] = name
-            if config is not None:
-                values["config"] = compact(dict(config))
+            if config is not None and compact(dict(config)) != compact(dict(before.config)):
+                values |= {"config": compact(dict(config)), "is_moved": 1}
             if values:
                 connection.execute(update(destinations).where(destinations.c.id == destination_id).values(values))
             self._mirror_configuration()
             return self.destination(destination_id)
+
+    def keep_identity(self, destination_id: int, identity: str) -> IdentityOutcome:
+        """Compare what a probe says the destination is with what it was, and keep it.
+
+        A person who changed the configuration may have meant another one: then what was sent before is not there, and
+        waits to be sent again. Otherwise another one at that place is OTHER, and nothing is kept.
+        """
+        with self._transaction() as connection:
+            kept = self.destination(destination_id)
+            is_same = bool(identity) and identity == kept.identity
+            if not kept.is_moved and kept.identity and identity and not is_same and guards.is_on("other-is-refused"):
+                return IdentityOutcome.OTHER
+            if kept.is_moved and not is_same and guards.is_on("moved-is-empty"):
+                for route in self.routes():
+                    if route.destination_id == destination_id:
+                        self._forget_sent(route.source_id, route.id)
+            if kept.is_moved or (identity and not is_same):
+                connection.execute(
+                    update(destinations)
+                    .where(destinations.c.id == destination_id)
+                    .values(identity=identity or None, is_moved=0)
+                )
+            is_another = kept.is_moved and kept.identity and not is_same
+            return IdentityOutcome.MOVED if is_another else IdentityOutcome.SAME
 
     def remove_destination(self, destination_id: int) -> None:
         """Forget a destination and the routes to it; what is archived there stays. Raises UsageError."""
@@ -242,13 +281,18 @@ class ConfigurationWriter(StoreTransactions):
                 self._touch_source(source_id)
 
     def _forget_sent(self, source_id: int, route_id: int) -> None:
-        """Another scope is another place: what was sent to the old one is not there."""
+        """Another scope, or another archive, is another place: what was sent to the old one is not there."""
         connection = self._connection
+        of_route = select(transfers.c.id).where(transfers.c.route_id == route_id)
+        connection.execute(delete(receipts).where(receipts.c.transfer_id.in_(of_route)))
         connection.execute(
             update(transfers)
             .where(transfers.c.route_id == route_id)
-            .values(sent_fingerprint=None, remote=None, version=None, digest=None, proven_at_ns=None)
-        )
+            .values(
+                sent_fingerprint=None, remote=None, version=None, digest=None, level=None, derived_version=None,
+                archived_ns=None, verified_at_ns=None, proven_at_ns=None,
+            )
+        )  # fmt: skip
         archived = TRANSFER_FACTS.where(
             transfers.c.route_id == route_id, transfers.c.state == TransferState.ARCHIVED.value
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, text, update
 
 from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import UsageError
@@ -43,7 +43,11 @@ _KNOWN = select(
     _d.is_gone,
 ).where(_d.source_id == bindparam("source"), _d.identifier.in_(asked("identifiers")))
 _TAKEN_UUIDS = select(_d.uuid).where(_d.uuid.in_(asked("uuids")))
-_LAST_ID = select(func.coalesce(func.max(_d.id), 0))
+#: Also of datasets that were removed: an id is never given twice.
+_LAST_ID = text(
+    "SELECT max(coalesce((SELECT max(id) FROM datasets), 0),"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'datasets'), 0))"
+)
 _NEW_DATASET = insert(datasets)
 _NEW_TRANSFER = insert(transfers)
 _NEW_DESCRIPTION = insert(descriptions)

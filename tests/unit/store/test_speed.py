@@ -16,7 +16,7 @@ from tests.support.clock import SECOND_NS
 from tests.support.store_bench import StoreBench
 
 #: Small tables that may be read whole, and the lists of ids that a statement is given.
-_SMALL = ("sources", "destinations", "routes", "meta", "counts", "json_each", "c", "s", "CONSTANT")
+_SMALL = ("sources", "destinations", "routes", "meta", "counts", "sqlite_sequence", "json_each", "c", "s", "CONSTANT")
 #: Indices of the few rows that are in a passing state.
 _FEW = ("ix_transfers_claimed", "ix_transfers_due", "ix_problems_open")
 HOUR_NS = 3600 * SECOND_NS

@@ -10,7 +10,7 @@ import pytest
 from etiket_gui.domain.content import DiscoverySummary
 from etiket_gui.domain.errors import DestinationOffline, UsageError, error_from_json
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
-from etiket_gui.store.rows import Steering
+from etiket_gui.store.rows import IdentityOutcome, Steering
 from etiket_gui.store.writer import StoreWriter
 from tests.support.store_bench import StoreBench
 
@@ -61,6 +61,65 @@ def test_another_scope_is_another_place(bench: StoreBench) -> None:
     assert bench.state(dataset_id) is TransferState.WAITING
     claim = bench.claim()[0]
     assert (claim.scope, claim.version, claim.remote) == ("elsewhere", None, None)
+
+
+def test_ids_are_never_given_twice(bench: StoreBench) -> None:
+    (first,) = bench.archive(bench.item("d"))
+    route = bench.writer.routes()[0]
+    claimed = bench.reader.transfers(first)[0].id
+    bench.writer.remove_source(1)
+    bench.writer.remove_destination(1)
+    destination = bench.writer.add_destination("d-2", "archive 2", "archive", {})
+    source = bench.writer.add_source("s-2", "fridge", "folder", {}, [(destination.id, "")])
+    assert (source.id, destination.id) == (2, 2)
+    assert bench.writer.routes()[0].id > route.id
+    (second,) = bench.settle(bench.item("d"), source=source)
+    assert second > first
+    assert bench.reader.transfers(second)[0].id > claimed
+
+
+def test_source_at_another_place_is_looked_through_from_the_start(bench: StoreBench) -> None:
+    summary = DiscoverySummary(1, duration_s=1.0, is_complete_scan=True, cursor={"at": 5}, root_place="disk 1")
+    bench.writer.record_scan(1, summary, 0)
+    bench.writer.edit_source(1, name="renamed", config={"root_directory": "/data"})
+    assert (bench.source.cursor, bench.source.root_place) == ({"at": 5}, "disk 1")
+    bench.writer.edit_source(1, config={"root_directory": "/elsewhere"})
+    assert (bench.source.cursor, bench.source.root_place) == ({}, "")
+
+
+def test_destination_at_another_path_that_is_the_same_archive_keeps_what_was_sent(bench: StoreBench) -> None:
+    (dataset_id,) = bench.archive(bench.item("d"))
+    assert bench.writer.keep_identity(1, "archive A") is IdentityOutcome.SAME
+    bench.writer.edit_destination(1, config={"path": "/mounted/elsewhere"})
+    assert bench.writer.keep_identity(1, "archive A") is IdentityOutcome.SAME
+    assert bench.state(dataset_id) is TransferState.ARCHIVED
+    assert not bench.writer.destination(1).is_moved
+
+
+def test_what_was_sent_to_another_archive_is_not_archived_in_the_new_one(two_way_bench: StoreBench) -> None:
+    bench = two_way_bench
+    (dataset_id,) = bench.settle(bench.item("d"))
+    bench.send(*bench.claim(1))
+    bench.send(*bench.claim(2))
+    bench.writer.keep_identity(1, "archive A")
+    bench.writer.edit_destination(1, config={"path": "/other"})
+    assert bench.writer.keep_identity(1, "archive B") is IdentityOutcome.MOVED
+    assert [bench.state(dataset_id, place) for place in (0, 1)] == [TransferState.WAITING, TransferState.ARCHIVED]
+    assert [receipt.destination_id for receipt in bench.reader.receipts(dataset_id)] == [2]
+    (claim,) = bench.claim(1)
+    assert (claim.remote, claim.version) == (None, None)
+    bench.send(claim)
+    assert bench.state(dataset_id) is TransferState.ARCHIVED
+    assert bench.writer.keep_identity(1, "archive B") is IdentityOutcome.SAME
+
+
+def test_another_archive_at_the_same_place_changes_nothing(bench: StoreBench) -> None:
+    (dataset_id,) = bench.archive(bench.item("d"))
+    bench.writer.keep_identity(1, "archive A")
+    bench.writer.edit_destination(1, name="renamed")
+    assert bench.writer.keep_identity(1, "archive B") is IdentityOutcome.OTHER
+    assert bench.writer.destination(1).identity == "archive A"
+    assert bench.state(dataset_id) is TransferState.ARCHIVED
 
 
 def test_removed_source_leaves_nothing_behind(bench: StoreBench) -> None:

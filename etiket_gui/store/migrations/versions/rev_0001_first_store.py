@@ -37,7 +37,7 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE destinations (
-        id INTEGER NOT NULL,
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         uuid TEXT NOT NULL,
         name TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -46,7 +46,8 @@ STATEMENTS = (
         state_reason TEXT DEFAULT '' NOT NULL,
         last_success_ns INTEGER,
         free_bytes INTEGER,
-        PRIMARY KEY (id),
+        identity TEXT,
+        is_moved INTEGER DEFAULT 0 NOT NULL,
         UNIQUE (uuid),
         UNIQUE (name)
     )
@@ -88,7 +89,7 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE sources (
-        id INTEGER NOT NULL,
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         uuid TEXT NOT NULL,
         name TEXT NOT NULL,
         backend TEXT NOT NULL,
@@ -104,14 +105,13 @@ STATEMENTS = (
         stray_files INTEGER DEFAULT 0 NOT NULL,
         missed_by_watcher INTEGER DEFAULT 0 NOT NULL,
         held_reason TEXT DEFAULT '' NOT NULL,
-        PRIMARY KEY (id),
         UNIQUE (uuid),
         UNIQUE (name)
     )
     """,
     """
     CREATE TABLE datasets (
-        id INTEGER NOT NULL,
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         uuid TEXT NOT NULL,
         source_id INTEGER NOT NULL,
         identifier TEXT NOT NULL,
@@ -133,7 +133,6 @@ STATEMENTS = (
         looked_at_ns INTEGER DEFAULT 0 NOT NULL,
         found_ns INTEGER DEFAULT 0 NOT NULL,
         is_described INTEGER DEFAULT 0 NOT NULL,
-        PRIMARY KEY (id),
         UNIQUE (source_id, identifier),
         UNIQUE (uuid),
         FOREIGN KEY(source_id) REFERENCES sources (id) ON DELETE CASCADE
@@ -157,11 +156,10 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE routes (
-        id INTEGER NOT NULL,
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         source_id INTEGER NOT NULL,
         destination_id INTEGER NOT NULL,
         scope TEXT DEFAULT '' NOT NULL,
-        PRIMARY KEY (id),
         UNIQUE (source_id, destination_id),
         FOREIGN KEY(source_id) REFERENCES sources (id) ON DELETE CASCADE,
         FOREIGN KEY(destination_id) REFERENCES destinations (id) ON DELETE CASCADE
@@ -198,7 +196,7 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE transfers (
-        id INTEGER NOT NULL,
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         dataset_id INTEGER NOT NULL,
         route_id INTEGER NOT NULL,
         state TEXT NOT NULL,
@@ -222,7 +220,6 @@ STATEMENTS = (
         archived_ns INTEGER,
         verified_at_ns INTEGER,
         proven_at_ns INTEGER,
-        PRIMARY KEY (id),
         UNIQUE (dataset_id, route_id),
         FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE,
         FOREIGN KEY(route_id) REFERENCES routes (id) ON DELETE CASCADE

@@ -1,0 +1,87 @@
+"""Another archive where the destination was: by accident nothing goes there, on a person's word everything does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etiket_gui.destinations.api import DestinationContext
+from etiket_gui.destinations.registry import load_destination
+from etiket_gui.domain.commands import EditDestination
+from etiket_gui.domain.states import DestinationState
+from tests.support.engine_driver import EngineDriver, write_dataset
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[EngineDriver]:
+    made = EngineDriver(tmp_path)
+    made.add_archive()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def root(driver: EngineDriver, tmp_path: Path) -> Path:
+    return driver.add_folder(tmp_path / "measurements")
+
+
+def _make_archive(path: Path) -> None:
+    kind = load_destination("archive")
+    kind(kind.config_class(path=str(path)), DestinationContext("agent", "host", path.parent / "unused")).create()
+
+
+@pytest.mark.fault("F34", guard="other-is-refused")
+def test_nothing_is_sent_to_another_archive_at_the_same_place(driver: EngineDriver, root: Path, tmp_path: Path) -> None:
+    write_dataset(root, "one")
+    with driver:
+        driver.until_archived("one")
+    archive = driver.archives[0]
+    archive.rename(tmp_path / "set aside")
+    _make_archive(archive)
+    write_dataset(root, "two")
+    with driver:
+        driver.until(lambda: driver.states().get("two") == "waiting", "the second dataset waits")
+        driver.until(lambda: driver.destination()["state"] == DestinationState.PROBLEM.value, "it is told")
+        [problem] = driver.problems()
+        assert "another archive" in problem["reason"]
+        assert "remove the destination" in problem["advice"]
+        driver.for_a_while(0.5)
+        assert driver.states() == {"one": "archived", "two": "waiting"}
+        assert driver.archive().records == []
+        shutil.rmtree(archive)
+        (tmp_path / "set aside").rename(archive)
+        driver.coordinator.retry_everything(None)
+        driver.until_archived("one", "two")
+        assert driver.problems() == []
+    assert len(driver.archive().records) == 2
+
+
+@pytest.mark.fault("F34", guard="moved-is-empty")
+def test_after_a_person_chose_another_archive_everything_is_sent_there(
+    driver: EngineDriver, root: Path, tmp_path: Path
+) -> None:
+    write_dataset(root, "one")
+    other = tmp_path / "other"
+    _make_archive(other)
+    with driver:
+        driver.until_archived("one")
+        driver.ask(EditDestination("lab-archive", config={"path": str(other)}))
+        driver.archives[0] = other
+        driver.until(lambda: driver.archive().records, "it is in the other archive")
+        driver.until_archived("one")
+
+
+def test_an_archive_that_was_moved_is_known_again(driver: EngineDriver, root: Path, tmp_path: Path) -> None:
+    write_dataset(root, "one")
+    with driver:
+        driver.until_archived("one")
+        moved = tmp_path / "moved"
+        driver.archives[0].rename(moved)
+        driver.archives[0] = moved
+        driver.ask(EditDestination("lab-archive", config={"path": str(moved)}))
+        write_dataset(root, "two")
+        driver.until_archived("one", "two")
+        assert len(driver.versions("one")) == 1

@@ -32,8 +32,8 @@ from etiket_gui.osys.durability import NotSupported
 from etiket_gui.osys.files import FileLayer, Folder, open_source, read_at
 
 _CHUNK_BYTES = 64 * 1024 * 1024
+# The first one is as small: in the kernel nobody can stop it, and on a slow share it takes as long as it takes.
 _GENTLE_CHUNK_BYTES = 1024 * 1024
-_FIRST_CHUNK_BYTES = 8 * 1024 * 1024
 # A chunk is made larger below, smaller above: a stop is asked for between two of them.
 _QUICK_S, _SLOW_S = 0.2, 0.6
 _SAVE_EVERY_S = 5.0
@@ -268,7 +268,7 @@ class LargeCopier:
 
     def _copy_chunks(self, run: _Run) -> None:
         size_bytes, name = run.before.st_size, run.file.entry.name
-        chunk = _GENTLE_CHUNK_BYTES if self._is_gentle else _FIRST_CHUNK_BYTES
+        chunk = _GENTLE_CHUNK_BYTES
         is_sparse = getattr(run.before, "st_blocks", size_bytes) * 512 < size_bytes
         saved_s = time.monotonic()
         run.tell(run.offset)

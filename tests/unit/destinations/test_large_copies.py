@@ -1,0 +1,51 @@
+"""In what steps a large file is copied: small ones until the disk or share has shown that it is quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from etiket_gui.destinations.api import NoCheckpoint
+from etiket_gui.destinations.archive import large
+from etiket_gui.domain.stopping import NoProgress, StopToken
+from etiket_gui.osys.files import FileLayer
+from tests.support.archive_bench import LINUX_ONLY, MIB, Archive
+from tests.support.outgoing import outgoing
+
+
+class MeasuredFiles(FileLayer):
+    """Copies at a rate on a clock of its own, and notes how much each call was asked to copy."""
+
+    def __init__(self, rate_bytes_per_s: float) -> None:
+        super().__init__()
+        self._rate_bytes_per_s = rate_bytes_per_s
+        self.now_s = 0.0
+        self.asked_bytes: list[int] = []
+
+    def copy_range(self, source_fd: int, fd: int, offset: int, length_bytes: int) -> int:
+        """Copy, and let the clock go on."""
+        count = super().copy_range(source_fd, fd, offset, length_bytes)
+        self.asked_bytes.append(length_bytes)
+        self.now_s += count / self._rate_bytes_per_s
+        return count
+
+
+@LINUX_ONLY
+@pytest.mark.parametrize(
+    ("rate_bytes_per_s", "largest_bytes"), [(500e3, MIB), (1e9, 9 * MIB)], ids=["slow share", "quick disk"]
+)
+def test_a_copy_begins_with_a_small_step_and_takes_larger_ones_only_where_they_are_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_bytes_per_s: float, largest_bytes: int
+) -> None:
+    files = MeasuredFiles(rate_bytes_per_s)
+    # No second passes on the clock of the copy while nothing is copied.
+    monkeypatch.setattr(large, "time", SimpleNamespace(monotonic=lambda: files.now_s))
+    archive = Archive(tmp_path)
+    item = outgoing(archive.measured("run", {"large.bin": os.urandom(24 * MIB)}))
+    archive.connect(files).push(item, NoCheckpoint(), NoProgress(), StopToken())
+    assert files.asked_bytes[0] == MIB
+    assert max(files.asked_bytes) == largest_bytes
+    archive.check_whole()

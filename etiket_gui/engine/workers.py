@@ -129,6 +129,7 @@ class WorkerPool:
         self._task_ids = itertools.count(1)
         self._tasks: dict[int, RunningTask] = {}
         self._rate_bytes_per_s: float | None = None
+        self._told_share: float | None = None
         self._options: dict[str, Any] = {}
         self._limit = 1
         self._deaths: list[float] = []
@@ -159,13 +160,26 @@ class WorkerPool:
         if (workers, rate_bytes_per_s, dict(options)) == (self._limit, self._rate_bytes_per_s, self._options):
             return
         self._limit, self._rate_bytes_per_s, self._options = workers, rate_bytes_per_s, dict(options)
+        self._told_share = self._share_bytes_per_s()
         for worker in self._workers:
             self._tell_limits(worker)
 
+    def _share_bytes_per_s(self) -> float | None:
+        """What each worker may take; where the limit fell, those that still move data share it meanwhile."""
+        if self._rate_bytes_per_s is None:
+            return None
+        moving = sum(bool(worker.busy["move"]) for worker in self._workers)
+        return self._rate_bytes_per_s / max(self._limit, moving)
+
+    def _share_anew(self) -> None:
+        share = self._share_bytes_per_s()
+        if share != self._told_share:
+            self._told_share = share
+            for worker in self._workers:
+                self._tell_limits(worker)
+
     def _tell_limits(self, worker: Worker) -> None:
-        rate = self._rate_bytes_per_s
-        share = None if rate is None else rate / self._limit
-        self._send(worker, {"rate_bytes_per_s": share, "options": self._options})
+        self._send(worker, {"rate_bytes_per_s": self._told_share, "options": self._options})
 
     def _alive(self) -> list[Worker]:
         return [worker for worker in self._workers if not worker.is_retiring]
@@ -223,6 +237,7 @@ class WorkerPool:
         task = RunningTask(next(self._task_ids), kind, body, on_message, worker, time.monotonic(), context)
         worker.busy[lane].append(task)
         self._tasks[task.id] = task
+        self._share_anew()
         self._send(worker, {"task": task.id, "kind": kind.value, "body": body})
         return task
 
@@ -292,6 +307,7 @@ class WorkerPool:
         task.worker.busy[task.lane].remove(task)
         if task.worker.is_idle:
             task.worker.idle_since_s = time.monotonic()
+        self._share_anew()
 
     def _take_beat(self, worker: Worker, message: Mapping[str, Any]) -> None:
         if message.get("event") != "beat":

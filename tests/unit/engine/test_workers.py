@@ -62,6 +62,25 @@ def test_when_a_worker_dies_of_itself_both_lanes_are_suspects() -> None:
     assert told.events == {0: "lost", 1: "lost"}
 
 
+def test_two_transfers_that_run_on_when_only_one_may_keep_to_the_limit_together() -> None:
+    pool, first, told = _pool_with([TaskKind.TRANSFER])
+    second = Worker(2, SimpleNamespace(returncode=0), MessageWriter(io.BytesIO()))  # type: ignore[arg-type]
+    pool._workers.append(second)
+    running = RunningTask(7, TaskKind.TRANSFER, {}, told, second, 0.0)
+    second.busy["move"].append(running)
+    pool._tasks[7] = running
+    shares: dict[int, float | None] = {}
+    pool._send = lambda worker, message: shares.update(  # type: ignore[method-assign]
+        {worker.number: message["rate_bytes_per_s"]} if "rate_bytes_per_s" in message else {}
+    )
+    pool.set_limits(2, None, {})
+    pool.set_limits(1, 5e6, {})
+    assert shares == {1: 2.5e6, 2: 2.5e6}
+    pool._take(second, {"id": 7, "event": "done"})
+    assert shares == {1: 5e6, 2: 5e6}
+    assert first.busy["move"]
+
+
 @pytest.mark.parametrize(("passed_s", "silent_s"), [(5.0, 105.0), (3600.0, 0.0)], ids=["awake", "after a sleep"])
 def test_silence_while_the_machine_slept_is_not_the_tasks(
     monkeypatch: pytest.MonkeyPatch, passed_s: float, silent_s: float

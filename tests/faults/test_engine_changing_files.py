@@ -132,6 +132,8 @@ def test_change_seen_between_publishing_and_writing_down_is_sent_as_well(driver:
             lambda: driver.rows("SELECT settled_fingerprint FROM datasets") != [before], "the change is seen, and quiet"
         )
         transfers.flush = write_down  # type: ignore[method-assign]
+        # As the end of the task, which came meanwhile, would have done.
+        driver.coordinator.post(transfers.note_waiting)
         driver.until(lambda: transfers.is_idle, "the first is written down")
         driver.until_archived("run")
     assert [record.version for record in driver.versions("run")] == ["1.0.0", "1.1.0"]

@@ -50,11 +50,14 @@ class Upkeep:
             self.take_clock_change(change)
 
     def take_clock_change(self, change: ClockChange) -> None:
-        """Due times move with the wall clock; after a sleep everything is looked at again at once."""
+        """Due times, pauses and holds move with the wall clock; after a sleep everything is looked at again at once."""
         if change.wall_jump_ns:
             log.info("The wall clock jumped by %.0f s.", change.wall_jump_ns / 1e9)
-            if guards.is_on("due-times-follow-the-clock"):
-                self._desk.writer.shift_due(change.wall_jump_ns)
+            with self._desk.writer.batch():
+                if guards.is_on("due-times-follow-the-clock"):
+                    self._desk.writer.shift_due(change.wall_jump_ns)
+                if guards.is_on("pauses-follow-the-clock"):
+                    self._shift_steering(change.wall_jump_ns)
             self._distrust_clock()
             self._coordinator.load_steering()
         if change.is_wake:
@@ -65,6 +68,14 @@ class Upkeep:
                     source.discovery.book.forget_all()
             for destination in self._coordinator.destinations.values():
                 destination.request_probe()
+
+    def _shift_steering(self, jump_ns: int) -> None:
+        """A pause or hold of an hour stays one of an hour; one without end has no time that could move."""
+        steering = self._desk.writer.steering()
+        times_ns = (steering.paused_until_ns, steering.held_until_ns)
+        self._desk.writer.set_steering(
+            *(max(1, until_ns + jump_ns) if until_ns > 0 else until_ns for until_ns in times_ns)
+        )
 
     def _distrust_clock(self) -> None:
         """Times of files written before the jump say nothing about how long ago that was: two looks decide."""

@@ -182,6 +182,23 @@ def test_failed_transfer_is_tried_again_in_time_although_the_clock_was_set_back(
     assert played.state("run") is TransferState.ARCHIVED
 
 
+@pytest.mark.parametrize("jump_s", [-86_400.0, 10 * 365 * 86_400.0])
+@pytest.mark.fault("F86", guard="pauses-follow-the-clock")
+def test_hold_of_an_hour_is_one_of_an_hour_although_the_clock_jumped(played: Played, jump_s: float) -> None:
+    played.writer.set_steering(-1, played.clock.now_ns() + 3600 * SECOND_NS)
+    played.coordinator.load_steering()
+    played.pass_time(10)
+    played.clock.jump(jump_s)
+    played.coordinator.upkeep.take_clock_change(ClockChange(wall_jump_ns=int(jump_s * SECOND_NS)))
+    played.pass_time(50 * MINUTE_S)
+    assert played.coordinator.is_held
+    played.pass_time(11 * MINUTE_S)
+    assert not played.coordinator.is_held
+    # A pause without end has none.
+    assert played.writer.steering().paused_until_ns == -1
+    assert played.coordinator.is_paused
+
+
 @pytest.mark.parametrize("jump_s", [-86_400.0, 10 * 365 * 86_400.0, 3600.0, -3600.0])
 @pytest.mark.fault("F86", guard="clock-jump-is-distrusted")
 def test_after_a_jump_of_the_clock_no_file_counts_as_old_that_is_being_written(played: Played, jump_s: float) -> None:

@@ -230,16 +230,17 @@ class TransferWriter(DiscoveryWriter):
 
     @staticmethod
     def _is_final(item: Sent, facts: Any) -> bool:
+        is_the_present = facts.fingerprint == facts.settled_fingerprint == item.fingerprint
         return (
             VerificationLevel(item.level).counts_as_verified
             and not item.is_provisional
             and not facts.is_ignored
             and facts.claim_fingerprint is not None
-            and facts.fingerprint == facts.settled_fingerprint == item.fingerprint
+            and (is_the_present or not guards.is_on("sent-is-compared-with-settled"))
         )
 
     def _recorded(self, item: Sent, facts: Any) -> dict[str, Any]:
-        is_final = self._is_final(item, facts) or not guards.is_on("sent-is-compared-with-settled")
+        is_final = self._is_final(item, facts)
         # A dataset renamed while it was sent lost its claim: the new name is still to be published.
         counts_as_sent = not item.is_provisional and facts.claim_fingerprint is not None
         return {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.commands import (
     AddDestination,
     AddSource,
@@ -51,6 +52,8 @@ _SETTLE_GRACE_S = 5.0
 _REPLY_TIMEOUT_S = 10.0
 _STOP_S = 5.0
 _LOCK_WAIT_S = 2.0
+#: A run that is to end waits this long altogether for a store that cannot be written; one without end for ever.
+STORE_PATIENCE_S = 60.0
 _CONFIGURES = (AddSource, EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination)
 _STEERS = (PauseSync, ResumeSync, HoldSync)
 
@@ -79,6 +82,8 @@ class Engine:
         self._coordinator: Coordinator | None = None
         self._stop_asked = threading.Event()
         self._was_interrupted = False
+        self._has_end = False
+        self._waited_for_store_s = 0.0
 
     @property
     def coordinator(self) -> Coordinator:
@@ -200,8 +205,12 @@ class Engine:
         return self.run(cycles=1)
 
     def run(self, cycles: int | None = None) -> RunReport:
-        """Work until stopped, or for so many rounds of looking through everything and sending it."""
+        """Work until stopped, or for so many rounds of looking through everything and sending it.
+
+        Raises StoreProblem when so many rounds cannot be done because the store cannot be written for a minute.
+        """
         started_s = time.monotonic()
+        self._has_end, self._waited_for_store_s = cycles is not None, 0.0
         done = 0
         while not self._stop_asked.is_set() and (cycles is None or done < cycles):
             if cycles is None:
@@ -257,12 +266,29 @@ class Engine:
             self._wait_for_store(error)
 
     def _wait_for_store(self, error: StoreProblem) -> None:
-        """The store cannot be written: stop all work, wait until it can, and go on from what it says."""
+        """The store cannot be written: stop all work, wait until it can, and go on from what it says.
+
+        Raises StoreProblem when a run that is to end has waited long enough.
+        """
         log.error("%s The engine pauses until it can. %s", error.reason, error.advice)
         delay_s = 1.0
         self._close_coordinator()
-        while not self._stop_asked.wait(delay_s):
+        while True:
+            begun_s = time.monotonic()
+            if self._has_end and guards.is_on("a-run-once-ends"):
+                left_s = STORE_PATIENCE_S - self._waited_for_store_s
+                if left_s <= 0:
+                    raise StoreProblem(
+                        f"{error.reason} It stayed so for {STORE_PATIENCE_S:.0f} s, so this run ends before its work "
+                        "is done. What was archived is safe; the next run goes on from there.",
+                        advice=error.advice,
+                        path=error.path,
+                    ) from error
+                delay_s = min(delay_s, left_s)
+            if self._stop_asked.wait(delay_s):
+                return
             delay_s = min(delay_s * 2, LONGEST_DELAY_S / 10)
+            self._waited_for_store_s += time.monotonic() - begun_s
             try:
                 self._open()
             except StoreProblem as again:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from etiket_gui.cli.exit_codes import ExitCode, exit_code_of
 from etiket_gui.domain.commands import (
     AddSource,
     AskStatus,
@@ -24,6 +25,8 @@ from etiket_gui.domain.commands import (
 from etiket_gui.domain.errors import EtiketError, SourceChanged, StoreProblem
 from etiket_gui.domain.events import FileProgressed
 from etiket_gui.domain.states import TransferState
+from etiket_gui.engine import service
+from etiket_gui.engine.coordinator import Coordinator
 from etiket_gui.store.rows import NotSent
 from tests.support.engine_driver import EngineDriver, patch_workers, write_dataset
 
@@ -107,6 +110,28 @@ def test_ending_while_the_store_cannot_be_written_is_no_bug(
     assert [type(answer) for answer in answers] == [StoreProblem]
     assert report.was_interrupted
     assert report.archived == 1
+
+
+@pytest.mark.allows_log("The disk is full")
+@pytest.mark.allows_log("The store can be written again")
+@pytest.mark.fault("F78", guard="a-run-once-ends")
+def test_a_run_once_ends_with_a_sentence_when_the_store_cannot_be_written_for_long(
+    driver: EngineDriver, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> NoReturn:
+        raise StoreProblem("The disk is full.", advice="Make room.")
+
+    monkeypatch.setattr(service, "STORE_PATIENCE_S", 1.5)
+    driver.start()
+    # Every time the store can be opened, and cannot be written again a moment later.
+    monkeypatch.setattr(Coordinator, "turn", full)
+    ends = threading.Timer(8.0, driver.engine.request_stop)
+    ends.start()
+    with pytest.raises(StoreProblem, match=r"The disk is full\. It stayed so for 2 s, so this run ends") as caught:
+        driver.engine.run_once()
+    ends.cancel()
+    assert caught.value.advice == "Make room."
+    assert exit_code_of(caught.value) == ExitCode.NOT_ALL_ARCHIVED
 
 
 def test_a_source_is_removed_while_it_is_looked_through(driver: EngineDriver, root: Path) -> None:

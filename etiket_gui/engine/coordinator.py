@@ -81,7 +81,7 @@ class Coordinator:
         self.destinations: dict[int, DestinationDesk] = {}
         self.transfers = Transfers(self.desk)
         self.recovery = Recovery(self.desk)
-        self.proving = Proving(self.desk)
+        self.proving = Proving(self.desk, self.transfers.note_waiting)
         self.upkeep = Upkeep(self.desk, self)
         self.watching = Watching(
             self.post,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from etiket_gui.domain.errors import DestinationDamaged, Stopped, error_from_json
+from etiket_gui.domain import guards
+from etiket_gui.domain.errors import (
+    DestinationDamaged,
+    EtiketError,
+    Stopped,
+    UsageError,
+    VerificationFailed,
+    error_from_json,
+)
 from etiket_gui.domain.events import VerificationDiffered
 from etiket_gui.domain.tasks import StoredCopy, TaskKind
 from etiket_gui.engine.desk import Desk
@@ -18,13 +26,22 @@ log = logging.getLogger(__name__)
 _BATCH = 50
 _LOOK_EVERY_S = 3600.0
 _FIRST_PROOF_AFTER_S = 3600.0
+#: What says that a copy is not what it should be, or not there any more; anything else says nothing about it.
+_DAMAGE = (DestinationDamaged, VerificationFailed, UsageError)
 
 
 class Proving:
-    """A few copies an hour, oldest proof first, when nothing else wants the machine."""
+    """A few copies an hour, oldest proof first, when nothing else wants the machine.
 
-    def __init__(self, desk: Desk) -> None:
+    ``on_damage`` is called when a copy is to be sent again.
+    """
+
+    def __init__(self, desk: Desk, on_damage: Callable[[], None]) -> None:
         self._desk = desk
+        self._on_damage = on_damage
+        #: Transfers whose copies could not be read last time: their turn is after all others.
+        self._unread: set[int] = set()
+        self._told = 0
         self._due: set[int] = set()
         self._task: RunningTask | None = None
 
@@ -47,10 +64,12 @@ class Proving:
                     destination_id,
                     verified_before_ns=self._desk.clock.now_ns() - int(_FIRST_PROOF_AFTER_S * 1e9),
                     proven_before_ns=self._desk.clock.now_ns() - int(self._desk.settings.prove_every_s * 1e9),
-                    limit=_BATCH,
+                    limit=_BATCH + len(self._unread),
                 )
+                copies = sorted(copies, key=lambda copy: copy.transfer_id in self._unread)[:_BATCH]
                 self._due.discard(destination_id)
                 if copies:
+                    self._told = 0
                     rows = [[copy.transfer_id, copy.remote, copy.version, copy.scope] for copy in copies]
                     body = {"destination": destination.spec.to_json(), "copies": rows}
                     self._task = self._desk.pool.start_task(
@@ -65,10 +84,15 @@ class Proving:
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         destination, copies = task.context
-        if destination.is_retired and message["event"] in {"checked", "failed"}:
+        event = message["event"]
+        if event in {"done", "error", "lost"}:
+            self._task = None
+        if destination.is_retired:
             return
-        match message["event"]:
+        match event:
             case "checked":
+                self._told = message["place"] + 1
+                self._unread.discard(copies[message["place"]].transfer_id)
                 self.note_result(
                     destination,
                     copies[message["place"]],
@@ -77,22 +101,31 @@ class Proving:
                     differences=message["differences"],
                 )
             case "failed":
-                error = error_from_json(message["error"])
-                copy = copies[message["place"]]
-                self.note_result(
-                    destination,
-                    copy,
-                    verified_at_ns=self._desk.clock.now_ns(),
-                    is_proven=False,
-                    differences=[error.reason],
-                )
+                self._told = message["place"] + 1
+                self._take_failure(destination, copies[message["place"]], error_from_json(message["error"]))
             case "error":
-                self._task = None
                 error = error_from_json(message["error"])
-                if not isinstance(error, Stopped):
+                if error.concerns_all:
                     destination.take_error(error)
-            case "done" | "lost":
-                self._task = None
+                elif not isinstance(error, Stopped):
+                    self._put_last(copies, error.reason)
+            case "lost":
+                self._put_last(copies, f"the process that read it {message['reason']}")
+
+    def _take_failure(self, destination: DestinationDesk, copy: StoredCopy, error: EtiketError) -> None:
+        if isinstance(error, _DAMAGE) or not guards.is_on("only-damage-is-damage"):
+            self._unread.discard(copy.transfer_id)
+            now_ns = self._desk.clock.now_ns()
+            self.note_result(destination, copy, verified_at_ns=now_ns, is_proven=False, differences=[error.reason])
+            return
+        self._unread.add(copy.transfer_id)
+        log.info("%s could not be read again, which says nothing about it: %s", copy.remote, error.reason)
+
+    def _put_last(self, copies: list[StoredCopy], reason: str) -> None:
+        """The batch ended at a copy; nothing is known of that one."""
+        for copy in copies[self._told : self._told + 1]:
+            self._unread.add(copy.transfer_id)
+            log.info("%s could not be read again, which says nothing about it: %s", copy.remote, reason)
 
     def note_result(
         self,
@@ -116,3 +149,5 @@ class Proving:
         self._desk.emit(
             VerificationDiffered(0, copy.transfer_id, destination.row.name, copy.version, tuple(differences))
         )
+        if guards.is_on("damage-is-repaired-at-once"):
+            self._on_damage()

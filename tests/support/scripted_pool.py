@@ -39,6 +39,9 @@ class ScriptedPool:
         self.full_rate_bytes_per_s = 100e6
         self.look: Callable[[], list[Found]] = list
         self.failures: dict[str, Message] = {}
+        #: What re-reading the copies of these remotes says, and the remotes that were re-read well.
+        self.unreadable: dict[str, Message] = {}
+        self.verified: list[str] = []
         self.archived_at_ns: dict[str, int] = {}
         self.rates: list[tuple[int, float | None]] = []
         self._numbers = itertools.count(1)
@@ -137,7 +140,12 @@ class ScriptedPool:
                 yield 0.1, {"event": "done", "result": {"removed": 0}}
             case TaskKind.VERIFY | TaskKind.DERIVE:
                 checked = {"event": "checked", "verified_at_ns": self.clock.now_ns(), "is_proven": True}
-                for place, _ in enumerate(body["copies"]):
+                for place, (_, remote, *_) in enumerate(body["copies"]):
+                    if kind is TaskKind.VERIFY and remote in self.unreadable:
+                        yield 0.01, {"event": "failed", "place": place, "error": self.unreadable[remote]}
+                        continue
+                    if kind is TaskKind.VERIFY:
+                        self.verified.append(remote)
                     yield 0.01, {**checked, "place": place, "differences": []}
                 yield 0.0, {"event": "done", "result": {}}
             case _:

@@ -59,6 +59,9 @@ def test_damaged_copy_that_a_re_read_found_is_sent_again_at_once(played: Played,
     played.pool.look = list
     for source in played.coordinator.sources.values():
         source.retire()
+    played.pass_time(20 * 60)
+    for what in ("probe", "sweep"):
+        played.coordinator.desk.timers.cancel((what, 1))
     played.pool.unreadable["w/run 2"] = error.to_json()
     while not played.writer.open_problem_count() and played.pool.archived_at_ns["run 2"] == sent_ns:
         played.pass_time(60)

@@ -92,6 +92,7 @@ class Coordinator:
             stderr_path=stderr_path,
         )
         self.archived: list[DatasetArchived] = []
+        self._answers: list[Callable[[BaseException | None], None]] = []
         self.transfers.on_archived = self._note_archived
         self._steering = (_NOT_STEERED, _NOT_STEERED)
         self._is_measuring = False
@@ -178,6 +179,8 @@ class Coordinator:
                 source.cancel()
             for destination in self.destinations.values():
                 destination.cancel()
+            if guards.is_on("hold-stops-reading-back"):
+                self.recovery.cancel()
             self.transfers.cancel()
             self.proving.cancel()
         elif self.is_paused:
@@ -298,14 +301,28 @@ class Coordinator:
         actions = self._wait(longest_wait_s)
         writer = self.desk.writer
         if actions or self._has_due_timers():
-            with writer.batch():
-                for action in actions:
-                    action()
-                self.desk.timers.run_due(self.desk.clock.monotonic_s())
-                self.transfers.flush()
+            try:
+                with writer.batch():
+                    for action in actions:
+                        action()
+                    self.desk.timers.run_due(self.desk.clock.monotonic_s())
+                    self.transfers.flush()
+            except BaseException as error:
+                self._answer(error)
+                raise
+            self._answer(None)
         self.upkeep.look_at_clocks()
         self.dispatch()
         self._tell_changes()
+
+    def answer_after_commit(self, answer: Callable[[BaseException | None], None]) -> None:
+        """Have somebody told when what this turn does is kept, or why it is not; called by an action of this turn."""
+        self._answers.append(answer)
+
+    def _answer(self, error: BaseException | None) -> None:
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer(error)
 
     def _has_due_timers(self) -> bool:
         due_s = self.desk.timers.next_due_s()

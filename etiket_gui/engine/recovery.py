@@ -67,6 +67,11 @@ class Recovery:
             for route in its_routes:
                 self._advance(route)
 
+    def cancel(self) -> None:
+        """Stop reading back; what was read is kept, and the rest is read when work goes on."""
+        for task in self._running.values():
+            self._desk.pool.cancel(task)
+
     def forget_source(self, source_id: int) -> None:
         """Another source may have this number from now on."""
         self._marks.pop(source_id, None)

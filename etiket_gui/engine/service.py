@@ -150,9 +150,22 @@ class Engine:
 
         def obey() -> None:
             try:
-                answer.set_result(self._obey(command))
+                reply = self._obey(command)
             except EtiketError as error:
                 answer.set_exception(error)
+                return
+
+            def tell(failure: BaseException | None) -> None:
+                # A yes is only said of what is on the disk.
+                if failure is None:
+                    answer.set_result(reply)
+                else:
+                    answer.set_exception(failure)
+
+            if guards.is_on("answers-after-the-commit"):
+                self.coordinator.answer_after_commit(tell)
+            else:
+                tell(None)
 
         coordinator = self._coordinator
         if coordinator is None:

@@ -231,6 +231,10 @@ class Transfers:
         self._sent.append((batch, claim, sent))
 
     def _take_failure(self, batch: Batch, place: int, error: EtiketError) -> None:
+        if error.concerns_all and guards.is_on("what-concerns-all-stops-all"):
+            # Said of one dataset, but no other would fare better: it waits, as they do, until a probe goes well.
+            self._take_general_error(batch, error)
+            return
         batch.open_places.discard(place)
         batch.route.singly = max(0, batch.route.singly - 1)
         self._fail(batch, batch.claims[place], error)
@@ -257,14 +261,18 @@ class Transfers:
     def _take_batch_error(self, batch: Batch, error: EtiketError) -> None:
         if error.concerns_all:
             self._release_rest(batch)
-            if error.kind.startswith("Source"):
-                batch.route.source.take_error(error)
-            else:
-                batch.route.destination.take_error(error)
+            self._take_general_error(batch, error)
         elif isinstance(error, Stopped) or not guards.is_on("bug-has-a-culprit"):
             self._release_rest(batch)
         else:
             self._blame_first(batch, lambda claim: error)
+
+    @staticmethod
+    def _take_general_error(batch: Batch, error: EtiketError) -> None:
+        if error.kind.startswith("Source"):
+            batch.route.source.take_error(error)
+        else:
+            batch.route.destination.take_error(error)
 
     def _take_loss(self, batch: Batch, reason: str) -> None:
         """The worker died or hung."""

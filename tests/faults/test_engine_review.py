@@ -113,6 +113,43 @@ def test_ending_while_the_store_cannot_be_written_is_no_bug(
 
 
 @pytest.mark.allows_log("The disk is full")
+@pytest.mark.fault("F78", guard="answers-after-the-commit")
+def test_no_command_is_said_to_be_done_that_the_store_does_not_keep(
+    driver: EngineDriver, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.start()
+    driver.until(lambda: driver.coordinator.is_drained, "nothing to do")
+    answers: list[object] = []
+
+    def ask() -> None:
+        try:
+            answers.append(driver.engine.ask(PauseSync(-1), timeout_s=5.0))
+        except EtiketError as error:
+            answers.append(error)
+
+    def full() -> None:
+        if asking.is_alive() and driver.coordinator.desk.writer.steering().paused_until_ns:
+            raise StoreProblem("The disk is full.")
+
+    def turn_until_answered() -> None:
+        while not answers:
+            driver.coordinator.turn(0.5)
+
+    asking = threading.Thread(target=ask)
+    monkeypatch.setattr(driver.coordinator.transfers, "flush", full)
+    asking.start()
+    with pytest.raises(StoreProblem):
+        turn_until_answered()
+    asking.join(10)
+    assert [type(answer) for answer in answers] == [StoreProblem]
+    monkeypatch.undo()
+    assert driver.coordinator.desk.writer.steering().paused_until_ns == 0
+    driver.run_on_a_thread()
+    assert driver.engine.ask(PauseSync(-1)).is_ok
+    assert driver.rows("SELECT value FROM meta WHERE key = 'paused_until_ns'") == [{"value": "-1"}]
+
+
+@pytest.mark.allows_log("The disk is full")
 @pytest.mark.allows_log("The store can be written again")
 @pytest.mark.fault("F78", guard="a-run-once-ends")
 def test_a_run_once_ends_with_a_sentence_when_the_store_cannot_be_written_for_long(

@@ -42,6 +42,9 @@ class ScriptedPool:
         #: What re-reading the copies of these remotes says, and the remotes that were re-read well.
         self.unreadable: dict[str, Message] = {}
         self.verified: list[str] = []
+        self.cancelled: list[TaskKind] = []
+        #: Whether the destination has something of the source already, which is then read back for so long.
+        self.read_back_s: float | None = None
         self.archived_at_ns: dict[str, int] = {}
         self.rates: list[tuple[int, float | None]] = []
         self._numbers = itertools.count(1)
@@ -111,7 +114,8 @@ class ScriptedPool:
             coordinator.post(lambda task=task, message=message: task.on_message(task, message))  # type: ignore[misc]
 
     def cancel(self, task: Any) -> None:
-        """Forget a task."""
+        """Note that a task was to stop; it goes on all the same."""
+        self.cancelled.append(task.kind)
 
     def recycle_idle(self) -> None:
         """Nothing to recycle."""
@@ -135,7 +139,9 @@ class ScriptedPool:
                 result = {"problems": [], "batch_size": 1, "address": "", "free_bytes": 10**12}
                 yield 0.1, {"event": "done", "result": result}
             case TaskKind.REMEMBER:
-                yield 0.1, {"event": "done", "result": {"was_known": False}}
+                yield 0.1, {"event": "done", "result": {"was_known": self.read_back_s is not None}}
+            case TaskKind.RECOVER:
+                yield self.read_back_s or 0.1, {"event": "done", "result": {}}
             case TaskKind.SWEEP:
                 yield 0.1, {"event": "done", "result": {"removed": 0}}
             case TaskKind.VERIFY | TaskKind.DERIVE:

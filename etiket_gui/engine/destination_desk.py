@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from etiket_gui.domain import guards
 from etiket_gui.domain.errors import (
     DestinationFull,
     DestinationOffline,
@@ -47,6 +48,8 @@ class DestinationDesk:
         self.remembered: dict[int, bool] = {}
         self.has_views_to_make = True
         self._views_told = 0
+        #: So often in a row sending failed for the whole destination, whatever the probes in between said.
+        self._fruitless = 0
         self._is_probe_due = True
         self._is_sweep_due = True
         self._look_task: RunningTask | None = None
@@ -205,12 +208,21 @@ class DestinationDesk:
             path=self.address,
         )
 
-    def take_error(self, error: EtiketError) -> None:
-        """Something that concerns the whole destination failed: stop sending there and probe again later."""
+    def note_receipt(self) -> None:
+        """Something was sent there."""
+        self._fruitless = 0
+
+    def take_error(self, error: EtiketError, *, is_from_sending: bool = False) -> None:
+        """Something that concerns the whole destination failed: stop sending there and probe again later.
+
+        Where probes go well and sending fails each time, it is tried less and less often.
+        """
         if self.is_retired:
             return
+        if is_from_sending and self.circuit.is_closed and guards.is_on("fruitless-sending-slows"):
+            self._fruitless += 1
         now_s, now_ns = self._desk.clock.monotonic_s(), self._desk.clock.now_ns()
-        self.circuit.fail(error, now_s, now_ns)
+        self.circuit.fail(error, now_s, now_ns, fruitless=max(0, self._fruitless - 1))
         if isinstance(error, DestinationFull):
             state = DestinationState.FULL
         elif isinstance(error, SignInNeeded):

@@ -85,8 +85,11 @@ class Circuit:
         """Whether work may flow."""
         return self.failures == 0
 
-    def fail(self, error: EtiketError, monotonic_s: float, now_ns: int) -> float | None:
-        """Open, or stay open; returns when to probe again (None: only when a person asks, or slowly by itself)."""
+    def fail(self, error: EtiketError, monotonic_s: float, now_ns: int, *, fruitless: int = 0) -> float | None:
+        """Open, or stay open; returns when to probe again (None: only when a person asks, or slowly by itself).
+
+        ``fruitless``: so often it was closed by a probe, and the work itself failed again all the same.
+        """
         self.failures += 1
         self.waits_for_user = error.retry_class is RetryClass.ON_USER
         if error.retry_class is RetryClass.AT_TIME and error.due_ns is not None:
@@ -95,7 +98,7 @@ class Circuit:
             # What a person must mend is often mended without telling us: a slow look finds out.
             delay_s = LONGEST_DELAY_S / 3
         else:
-            delay_s = backoff_delay_s(self.failures, self._rng)
+            delay_s = backoff_delay_s(self.failures + fruitless, self._rng)
         self.try_at_s = monotonic_s + delay_s
         return self.try_at_s
 

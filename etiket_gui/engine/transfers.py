@@ -272,7 +272,7 @@ class Transfers:
         if error.kind.startswith("Source"):
             batch.route.source.take_error(error)
         else:
-            batch.route.destination.take_error(error)
+            batch.route.destination.take_error(error, is_from_sending=True)
 
     def _take_loss(self, batch: Batch, reason: str) -> None:
         """The worker died or hung."""
@@ -314,6 +314,7 @@ class Transfers:
             self._plan_retry()
         for batch, claim, receipt in sent:
             batch.route.destination.has_views_to_make = True
+            batch.route.destination.note_receipt()
             event = DatasetArchived(
                 claim.dataset_id, claim.transfer_id, claim.uuid, claim.name, batch.route.destination.row.name,
                 receipt.version, len(receipt.files), sum(entry.size_bytes for entry in receipt.files), receipt.is_new,

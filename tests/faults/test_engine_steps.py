@@ -43,6 +43,24 @@ def test_failure_of_one_dataset_that_concerns_all_stops_sending_until_a_probe_go
     assert played.writer.open_problem_count() == 0
 
 
+@pytest.mark.fault("F52", guard="fruitless-sending-slows")
+def test_where_probes_go_well_and_sending_always_fails_it_is_tried_less_and_less_often(played: Played) -> None:
+    changed_ns = played.begun_ns - 3600 * SECOND_NS
+    tries: list[int] = []
+
+    class Counted(dict[str, dict[str, object]]):
+        def __contains__(self, name: object) -> bool:
+            tries.append(played.clock.now_ns())
+            return super().__contains__(name)
+
+    played.pool.failures = Counted(run=DestinationOffline("the server is busy").to_json())
+    played.pool.look = lambda: [
+        Found("run", "run", 1, newest_change_ns=changed_ns, looked_at_ns=played.clock.now_ns(), place="1:run")
+    ]
+    played.pass_time(3600)
+    assert 5 < len(tries) < 60
+
+
 @pytest.mark.fault("F44", guard="hold-stops-reading-back")
 def test_hold_stops_reading_back_what_a_destination_knows(played: Played) -> None:
     played.pool.read_back_s = 3600.0

@@ -206,7 +206,7 @@ def test_dataset_renamed_in_the_queue_and_after_archiving_stays_the_same_one(dri
     driver.check(take_manifest(root))
 
 
-@pytest.mark.fault("F09", guard="known-failures")
+@pytest.mark.fault("F09", guard="changed-is-no-failure")
 def test_folder_and_file_that_swap_names_crash_nothing(driver: EngineDriver, root: Path) -> None:
     swapped = write_dataset(root, "run", trace=b"1")
     (swapped / "part").write_bytes(b"a file")

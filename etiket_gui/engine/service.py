@@ -151,6 +151,9 @@ class Engine:
         def obey() -> None:
             try:
                 reply = self._obey(command)
+            except StoreProblem as error:
+                answer.set_exception(error)
+                raise
             except EtiketError as error:
                 answer.set_exception(error)
                 return

@@ -24,7 +24,7 @@ from etiket_gui.domain.commands import (
     ResumeSync,
     RetryTransfers,
 )
-from etiket_gui.domain.errors import EtiketError, UsageError
+from etiket_gui.domain.errors import EtiketError, StoreProblem, UsageError
 from etiket_gui.domain.identity import new_source_uuid
 from etiket_gui.domain.names import display
 from etiket_gui.domain.states import SourceState
@@ -60,9 +60,14 @@ class Steering:
         self._now_ns = now_ns
 
     def apply(self, command: Command) -> Reply:
-        """Carry out one command. A known failure becomes a reply that says no and changes nothing."""
+        """Carry out one command. A known failure becomes a reply that says no and changes nothing.
+
+        Raises StoreProblem: then the transaction around it is undone as a whole.
+        """
         try:
             reply = self._apply(command)
+        except StoreProblem:
+            raise
         except EtiketError as error:
             return Reply(is_ok=False, sentence=error.reason, error=error.to_json())
         logger.info("%s: %s", type(command).__name__, reply.sentence)

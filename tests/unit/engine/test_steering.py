@@ -30,7 +30,7 @@ from etiket_gui.domain.commands import (
     command_from_json,
 )
 from etiket_gui.domain.content import FileEntry, Found
-from etiket_gui.domain.errors import DestinationRefused
+from etiket_gui.domain.errors import DestinationRefused, StoreProblem
 from etiket_gui.domain.states import EntryKind, Realm, TransferState
 from etiket_gui.engine.steering import Steering
 from etiket_gui.settings.home import Home
@@ -254,3 +254,22 @@ def test_a_verification_is_written_down_and_a_difference_takes_archived_away(con
 @pytest.mark.parametrize("command", [commands.ScanNow(), commands.StopEngine(), commands.ShowWindow()])
 def test_what_only_a_running_engine_can_do_says_so(desk: Desk, command: Command) -> None:
     assert "needs a running engine" in desk.refusal(command)
+
+
+def test_a_store_that_cannot_be_written_undoes_the_whole_transaction_instead_of_saying_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.locate(tmp_path / "home of a full disk")
+    writer = open_store(home).writer
+    reader = StoreReader(home.store)
+    try:
+
+        def refuse(*arguments: object, **options: object) -> None:
+            raise StoreProblem("The disk is full.")
+
+        monkeypatch.setattr(writer, "set_steering", refuse)
+        with pytest.raises(StoreProblem, match="full"):
+            Steering(writer, reader, home).apply(PauseSync())
+    finally:
+        reader.close()
+        writer.close()

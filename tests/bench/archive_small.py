@@ -68,8 +68,12 @@ def command_rate(work: Path, source: Path, number: int) -> float:
 
 
 def engine_rate(work: Path, source: Path, number: int) -> float:
-    """From the first byte of the scan to the last receipt, on an engine whose processes are up."""
-    home = set_up(work, source, f"engine {number}")
+    """Files per second of an engine whose processes are up."""
+    return DATASETS * FILES / engine_seconds(set_up(work, source, f"engine {number}"), DATASETS)
+
+
+def engine_seconds(home: Path, datasets: int) -> float:
+    """From the beginning of the scan to the last receipt, on an engine whose processes are up."""
     place = Home.locate(home)
     times: list[float] = []
 
@@ -83,9 +87,9 @@ def engine_rate(work: Path, source: Path, number: int) -> float:
         for desk in engine.coordinator.sources.values():
             desk.is_scan_due = True
         engine.coordinator.post(_nothing)
-        while len(times) < DATASETS:
+        while len(times) < datasets:
             engine.coordinator.turn(1.0)
-        return DATASETS * FILES / (times[-1] - started_s)
+        return times[-1] - started_s
 
 
 def warm_up(engine: Engine) -> None:

@@ -54,6 +54,8 @@ def run_rounds(series: Series, contenders: Mapping[str, Callable[[int], float]],
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
+            # What the one before left unwritten is not what this one waits for.
+            os.sync()
             touch_memory()
             value = contenders[name](number)
             series.values.setdefault(name, []).append(value)

@@ -403,6 +403,7 @@ class DiscoveryWriter(ProblemWriter):
                 if holder is not None and holder[1] < item.birth_ordinal:
                     left = item.identifier + _left(holder[0])
                     connection.execute(update(datasets).where(_d.id == holder[0]).values(identifier=left, is_gone=1))
+                    self._touch([holder[0]])
                 elif holder is not None:
                     row |= {"identifier": item.identifier + _left(next_id), "is_gone": 1}
                 if not row["is_gone"]:

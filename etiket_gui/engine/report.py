@@ -16,7 +16,7 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """Counts of datasets after a run: ``found`` = ``archived`` + ``not_archived`` + ``ignored`` + ``gone``."""
+    """Counts of datasets after a run: ``found`` = ``archived`` + ``not_archived`` + ``ignored``; ``gone`` are apart."""
 
     found: int
     archived: int

@@ -153,10 +153,11 @@ def test_store_that_another_program_holds_costs_the_measurement_seconds_at_most(
 
 
 @pytest.mark.allows_log("did not hold: too busy")
-def test_engine_that_refuses_is_logged_once(store: Path) -> None:
+def test_engine_that_refuses_is_logged_once(store: Path, caplog: pytest.LogCaptureFixture) -> None:
     reply = {"is_ok": False, "sentence": "too busy", "value": {}, "error": None}
     with ControlServer(store.parent / "run", lambda _: reply), etiket_gui.hold():
         pass
+    assert [record.levelname for record in caplog.records if "too busy" in record.getMessage()] == ["WARNING"]
 
 
 def test_importing_the_package_imports_almost_nothing() -> None:

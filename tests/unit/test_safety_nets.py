@@ -77,7 +77,8 @@ def test_this_machine_can_be_reached() -> None:
 
         answer = threading.Thread(target=accept)
         answer.start()
-        socket.create_connection(server.getsockname()).close()
+        with socket.create_connection(server.getsockname()) as connection:
+            assert connection.getpeername() == server.getsockname()
         answer.join()
 
 

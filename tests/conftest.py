@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Without a bus or a display nothing can ask a person anything.
     for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"):
         os.environ.pop(name, None)
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""A recorder for measurement scripts: numpy and h5py only."""

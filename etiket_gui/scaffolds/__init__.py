@@ -1,0 +1,1 @@
+"""Generators for packages with a new backend or new converters."""

@@ -1,0 +1,1 @@
+"""The conformance suites that a plug-in of anyone must pass, as a pytest plug-in."""

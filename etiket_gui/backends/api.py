@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from etiket_gui.domain.content import Content, DiscoverySummary, FileEntry, Found
+from etiket_gui.domain.content import Content, Description, DiscoverySummary, FileEntry, Found
+from etiket_gui.domain.live import LiveSlice
 from etiket_gui.domain.states import Realm, ScopePolicy
 from etiket_gui.domain.stopping import StopToken
 
@@ -155,6 +156,26 @@ class Backend(ABC):
     @abstractmethod
     def watch_plan(self) -> WatchPlan:
         """What to watch or poll, and how often."""
+
+    def live(self, identifier: str, since: Mapping[str, Any], stop: StopToken) -> LiveSlice | None:
+        """The newest points of a running measurement, for the local plot; None where this backend has none.
+
+        ``since`` is the cursor of the last slice, empty for everything so far; at most 200 000 points at a time.
+        Called every second or so while the run is live (``live_sync``), so it must cost milliseconds.
+        Raises SourceGone.
+        """
+        return None
+
+    def read_growing(self, identifier: str, stop: StopToken) -> Content:
+        """The content of a measurement that is not finished, for a provisional version; by default as :meth:`read`.
+
+        It may be of any moment, but must be whole in itself: a file that a reader can open.
+        """
+        return self.read(identifier, stop)
+
+    def describe(self, identifier: str, stop: StopToken) -> Description:
+        """What is known of a dataset beside its files; a backend whose ``read`` converts much answers it cheaper."""
+        return self.read(identifier, stop).description
 
 
 class FileBackend(Backend):

@@ -159,6 +159,14 @@ class DescriptionBroken(EtiketError):
     default_advice = "Correct the file; it is read again as soon as it changes."
 
 
+class ConversionFailed(EtiketError):
+    """A converter could not make sense of its input; the dataset is sent without the converted file."""
+
+    title = "Could not be converted"
+    retry_class = RetryClass.ON_CHANGE
+    default_advice = "The original files are archived as they are; only the converted file is missing."
+
+
 class DestinationOffline(EtiketError):
     """The destination cannot be reached; a state of the destination, never a failed attempt of a dataset."""
 

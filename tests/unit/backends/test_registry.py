@@ -142,6 +142,23 @@ def test_plugin_that_hangs_on_import_is_disabled_until_it_has_ended(plugins: Plu
     assert registry.get("slow").identifier == "slow"
 
 
-def test_built_in_backend_cannot_be_replaced(plugins: PluginFolder) -> None:
+def test_installed_backend_takes_the_place_of_a_built_in_one_and_that_is_told(plugins: PluginFolder) -> None:
     plugins.install("folder", GOOD)
-    assert BackendRegistry(plugins.folder).get("folder") is FolderBackend
+    registry = BackendRegistry(plugins.folder)
+    assert registry.get("folder").title == "A good one"
+    (info,) = [plugin for plugin in registry.plugins() if plugin.name == "folder"]
+    assert (info.origin, info.shadows, info.is_loaded) == ("plugin_folder_for_tests 1.0", ("built-in",), True)
+
+
+def test_of_two_packages_with_one_name_the_first_by_name_is_used_and_the_other_told(plugins: PluginFolder) -> None:
+    plugins.install("twice", GOOD)
+    info = plugins.folder / "another_package-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: another-package\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[etiket_gui.backends]\ntwice = plugin_twice_for_tests:Good\n")
+    (told,) = [plugin for plugin in BackendRegistry(plugins.folder).plugins() if plugin.name == "twice"]
+    assert (told.origin, told.shadows) == ("another-package 2.0", ("plugin_twice_for_tests 1.0",))
+
+
+def test_own_entry_points_shadow_nothing() -> None:
+    assert all(not plugin.shadows for plugin in BackendRegistry().plugins())

@@ -64,10 +64,10 @@ class PluginRegistry(Generic[Plugged]):
     """Finds and loads the plug-ins of one entry-point group. Thread-safe.
 
     ``kind`` is what one is called in sentences ("backend"). ``check`` gets a plug-in's name and object and says in
-    words what is wrong with it, or nothing. ``installed_wins`` decides who is used where an installed package has the name
-    of a built-in plug-in. ``plugin_folder`` is where a person may put plug-ins (as ``pip install --target`` does); it
-    is added to the import path. An import that takes longer than ``import_limit_s`` seconds disables its plug-in until
-    it has ended.
+    words what is wrong with it, or nothing. ``installed_wins`` decides who is used where an installed package has the
+    name of a built-in plug-in. ``plugin_folder`` is where a person may put plug-ins (as ``pip install --target``
+    does); it is added to the import path. An import that takes longer than ``import_limit_s`` seconds disables its
+    plug-in until it has ended.
     """
 
     def __init__(

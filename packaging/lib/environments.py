@@ -7,6 +7,7 @@ made again, so that a failed or interrupted installation leaves nothing half beh
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib.util
 import os
@@ -16,11 +17,28 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 UNUSED_DAYS = 60
+#: Debian's packages of the libraries that Qt opens, and the library of each: to draw at all, and on an X server.
+QT_OFFSCREEN = {
+    "libgl1": "libGL.so.1",
+    "libegl1": "libEGL.so.1",
+    "libxkbcommon0": "libxkbcommon.so.0",
+    "libglib2.0-0": "libgthread-2.0.so.0",
+    "libfontconfig1": "libfontconfig.so.1",
+    "libdbus-1-3": "libdbus-1.so.3",
+}
+QT_WINDOWS = {
+    **QT_OFFSCREEN,
+    "libxcb-cursor0": "libxcb-cursor.so.0",
+    "libxcb-icccm4": "libxcb-icccm.so.4",
+    "libxcb-keysyms1": "libxcb-keysyms.so.1",
+    "libxkbcommon-x11-0": "libxkbcommon-x11.so.0",
+    "libxcb-shape0": "libxcb-shape.so.0",
+}
 _STAMP = "complete"
 _SHIELDED = (
     "PYTHONPATH",
@@ -186,25 +204,39 @@ def install_system_packages(packages: Sequence[str], why: str) -> None:
 
 def missing_system_packages(packages: Sequence[str]) -> list[str]:
     """Those that dpkg does not know as installed; none where there is no dpkg."""
-    if shutil.which("dpkg-query") is None:
+    if not packages or shutil.which("dpkg-query") is None:
+        return []
+    asked = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${Status}\n", *packages], capture_output=True, text=True, check=False
+    )
+    there = {line.partition(" ")[0] for line in asked.stdout.splitlines() if line.endswith(" install ok installed")}
+    return [package for package in packages if package not in there]
+
+
+def missing_libraries(libraries: Mapping[str, str]) -> list[str]:
+    """Packages of those libraries that cannot be opened; none where Qt brings what it needs itself."""
+    if not sys.platform.startswith("linux"):
         return []
     missing = []
-    for package in packages:
-        asked = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True, check=False
-        )
-        if "install ok installed" not in asked.stdout:
+    for package, library in libraries.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
             missing.append(package)
     return missing
 
 
-def _require_venv() -> None:
+def missing_venv() -> list[str]:
+    """The package with the part of Python that makes virtual environments, when it is not there."""
     if importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip"):
-        return
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    install_system_packages(
-        [f"python{version}-venv"], f"Python {version} lacks the part that makes virtual environments"
-    )
+        return []
+    return [f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"]
+
+
+def _require_venv() -> None:
+    packages = missing_venv()
+    if packages:
+        install_system_packages(packages, "Python lacks the part that makes virtual environments")
 
 
 def environment(name: str, wanted: Sequence[str], *, key: str = "") -> Path:

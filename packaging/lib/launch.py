@@ -26,9 +26,29 @@ def how_to_start() -> str:
     return f"sh {shlex.quote(place)}"
 
 
+def prepare_system() -> None:
+    """Install what the window needs of the system, and Python's part for environments; the window alone is no must.
+
+    Raises CannotPrepare when the program cannot start at all. Commands need no window: without one the line that
+    installs it is only printed, and only where a window could be shown.
+    """
+    venv, libraries = environments.missing_venv(), environments.missing_libraries(environments.QT_WINDOWS)
+    could_show = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if venv or (libraries and (could_show or environments.is_root())):
+        try:
+            environments.install_system_packages(
+                [*venv, *libraries], "Parts of the system that the program needs are missing"
+            )
+        except environments.CannotPrepare as problem:
+            if venv:
+                raise
+            environments.say(f"{problem}\nThe commands work without them; the window does not.")
+
+
 def main(arguments: list[str]) -> int:
     """Prepare what is missing, then become the program; the exit code is the program's, or 2 when it cannot start."""
     try:
+        prepare_system()
         tools = environments.environment("run", environments.requirements())
         program = environments.program(tools)
     except environments.CannotPrepare as problem:

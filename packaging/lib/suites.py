@@ -10,16 +10,41 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import environments
 
 #: Below this share of lines and branches run by the core suite the run is red.
 COVERAGE_PERCENT = 85
 _NO_TESTS = 5
-_HEAVY = ("servers", "oracles")
+_HEAVY = ("servers", "oracles", "desktop")
+_REASONS = {
+    "servers": "The servers tests talk to real programs",
+    "oracles": "The oracles tests run real producers",
+    "desktop": "The desktop tests open real windows on an X server of their own",
+}
 _DESCRIPTIONS = environments.CHECKOUT / "packaging" / "environments"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of tests."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    errors: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.errors + other.errors,
+        )
 
 
 @dataclass
@@ -29,21 +54,45 @@ class Step:
     title: str
     command: list[str]
     variables: dict[str, str] = field(default_factory=dict)
-    may_be_empty: bool = False
+    #: Exits with pytest's code for "no tests" when there is nothing to run; the command is then not started.
+    look_for_tests: list[str] = field(default_factory=list)
+    #: Where pytest writes down what became of each test.
+    report: Path | None = None
     seconds: float = 0.0
     exit_code: int = 0
+    is_empty: bool = False
 
     @property
     def verdict(self) -> str:
         """What the closing table says."""
-        if self.exit_code == _NO_TESTS and self.may_be_empty:
+        if self.is_empty:
             return "no tests yet"
         return "ok" if self.exit_code == 0 else f"FAILED ({self.exit_code})"
 
     @property
     def is_good(self) -> bool:
         """Whether the step leaves the run green."""
-        return self.exit_code == 0 or (self.exit_code == _NO_TESTS and self.may_be_empty)
+        return self.is_empty or self.exit_code == 0
+
+    @property
+    def counts(self) -> Counts:
+        """What became of its tests; a step that failed without a failing test is an error of its own."""
+        counts = Counts() if self.report is None else _read_report(self.report)
+        if not self.is_good and not counts.failed and not counts.errors:
+            counts += Counts(errors=1)
+        return counts
+
+
+def _read_report(report: Path) -> Counts:
+    """The sums of a JUnit file; nothing when pytest did not come so far as to write it."""
+    try:
+        suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+    except (OSError, ElementTree.ParseError):
+        return Counts()
+    tests, failed, skipped, errors = (
+        sum(int(suite.get(name, "0")) for suite in suites) for name in ("tests", "failures", "skipped", "errors")
+    )
+    return Counts(max(0, tests - failed - skipped - errors), failed, skipped, errors)
 
 
 def _environment_of(step: Step) -> dict[str, str]:
@@ -54,12 +103,19 @@ def run_now(step: Step) -> None:
     """Run a step with its output on the terminal."""
     print(f"\n=== {step.title}", flush=True)
     started = time.monotonic()
-    step.exit_code = subprocess.run(
-        step.command, cwd=environments.CHECKOUT, env=_environment_of(step), stdin=subprocess.DEVNULL, check=False
-    ).returncode
-    step.seconds = time.monotonic() - started
-    if step.verdict == "no tests yet":
+    if step.look_for_tests:
+        looked = subprocess.run(
+            step.look_for_tests, cwd=environments.CHECKOUT, env=_environment_of(step), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        step.is_empty = looked.returncode == _NO_TESTS
+    if step.is_empty:
         print("There are no tests of this kind yet; that is fine.", flush=True)
+    else:
+        step.exit_code = subprocess.run(
+            step.command, cwd=environments.CHECKOUT, env=_environment_of(step), stdin=subprocess.DEVNULL, check=False
+        ).returncode
+    step.seconds = time.monotonic() - started
 
 
 def run_together(steps: list[Step]) -> None:
@@ -92,14 +148,24 @@ def _lines_of(listed: Path) -> list[str]:
     return [line for line in lines if line]
 
 
+def _prepare_system(asked: argparse.Namespace) -> None:
+    """Install, in one go, what Python, Qt and the suites asked for need of the system."""
+    libraries = environments.QT_WINDOWS if asked.desktop else environments.QT_OFFSCREEN
+    missing = [*environments.missing_venv(), *environments.missing_libraries(libraries)]
+    why = ["The program and its tests need parts of the system"] if missing else []
+    for suite in _HEAVY:
+        listed = _DESCRIPTIONS / f"{suite}.apt"
+        if getattr(asked, suite) and listed.is_file():
+            packages = environments.missing_system_packages(_lines_of(listed))
+            if packages:
+                missing += packages
+                why.append(_REASONS[suite])
+    if missing:
+        environments.install_system_packages(list(dict.fromkeys(missing)), ". ".join(why))
+
+
 def _heavy_environments(suite: str) -> dict[str, str]:
-    """Install what the heavy tests of a suite need; returns the variables by which they find it."""
-    packages = []
-    listed = _DESCRIPTIONS / f"{suite}.apt"
-    if listed.is_file():
-        packages = environments.missing_system_packages(_lines_of(listed))
-    if packages:
-        environments.install_system_packages(packages, f"The {suite} tests talk to real programs")
+    """Make the environments of a suite; returns the variables by which its tests find them."""
     variables = {}
     for description in sorted((_DESCRIPTIONS / suite).glob("*.txt")):
         folder = environments.environment(description.stem, _lines_of(description))
@@ -123,28 +189,35 @@ def _checks(python: str, scripts: Path, cache: Path) -> list[Step]:
 
 def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     pytest = ["-m", "pytest", "-p", "no:cacheprovider", *asked.pytest_arguments]
-    heavy = " and ".join(f"not {suite}" for suite in _HEAVY)
+    core = " and ".join(f"not {suite}" for suite in _HEAVY)
     measured = {"COVERAGE_FILE": str(scratch / "coverage")}
     coverage = [python, "-m", "coverage"]
+
+    def tests(title: str, chosen: str, *, is_measured: bool = False, may_be_empty: bool = True) -> Step:
+        report = scratch / f"{title}.xml"
+        return Step(
+            title,
+            [*([*coverage, "run"] if is_measured else [python]), *pytest, "-m", chosen, f"--junit-xml={report}"],
+            measured if is_measured else {},
+            [python, *pytest, "-m", chosen, "--collect-only", "-qq"] if may_be_empty else [],
+            report,
+        )
+
     steps = [
-        Step("core tests", [*coverage, "run", *pytest, "-m", f"{heavy} and not crash"], measured),
-        Step(
-            "crash tests",
-            [*coverage, "run", *pytest, "-m", f"{heavy} and crash and not slow"],
-            measured,
-            may_be_empty=True,
-        ),
+        tests("core tests", f"{core} and not crash and not guards", is_measured=True, may_be_empty=False),
+        tests("crash tests", f"{core} and crash and not slow", is_measured=True),
         # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
-        Step("crash campaign", [python, *pytest, "-m", f"{heavy} and crash and slow"], may_be_empty=True),
+        tests("crash campaign", f"{core} and crash and slow"),
     ]
     if not asked.pytest_arguments:
         steps += [
             Step("coverage data", [*coverage, "combine", "--quiet"], measured),
             Step("coverage", [*coverage, "report", f"--fail-under={COVERAGE_PERCENT}"], measured),
         ]
-    for suite in _HEAVY:
-        if getattr(asked, suite):
-            steps.append(Step(f"{suite} tests", [python, *pytest, "-m", suite], may_be_empty=True))
+    wanted = [suite for suite in _HEAVY if getattr(asked, suite)]
+    steps += [tests(f"{suite} tests", suite) for suite in wanted]
+    if wanted:
+        steps.append(tests("guard tests", "guards"))
     return steps
 
 
@@ -154,8 +227,27 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--servers", action="store_true", help="also the tests against real peers (rmellipse, rsync…)")
     parser.add_argument("--oracles", action="store_true", help="also the tests against real producers")
+    parser.add_argument(
+        "--desktop", action="store_true", help="also the tests on an X server with tray and file manager"
+    )
+    parser.add_argument("--full", action="store_true", help="all of these; any of them also runs the guard tests")
     parser.add_argument("pytest_arguments", nargs="*", help="after --: handed to pytest; coverage is then not judged")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if asked.full:
+        for suite in _HEAVY:
+            setattr(asked, suite, True)
+    return asked
+
+
+def _total(steps: Iterable[Step], seconds: float) -> str:
+    """All steps in one line, in the shape in which pytest sums up one."""
+    counts = sum((step.counts for step in steps), Counts())
+    told = f"{counts.passed} passed, {counts.failed} failed"
+    if counts.skipped:
+        told += f", {counts.skipped} skipped"
+    if counts.errors:
+        told += f", {counts.errors} error{'s' if counts.errors > 1 else ''}"
+    return f" {told} in {seconds:.2f}s ".center(80, "=")
 
 
 def main(arguments: list[str]) -> int:
@@ -165,6 +257,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
+        _prepare_system(asked)
         folder = environments.environment("test", environments.requirements("test"), key=str(environments.CHECKOUT))
         environments.install_editable(folder)
         variables: dict[str, str] = {}
@@ -189,13 +282,15 @@ def main(arguments: list[str]) -> int:
         run_together(checks)
         for step in tests:
             run_now(step)
-    steps = checks + tests
-    width = max(len(step.title) for step in steps)
-    print("\n=== In all")
-    for step in steps:
-        print(f"{step.title:<{width}}  {step.seconds:7.1f} s  {step.verdict}")
-    is_good = all(step.is_good for step in steps)
-    print(f"{'GREEN' if is_good else 'RED'} after {time.monotonic() - started:.0f} s", flush=True)
+        steps = checks + tests
+        width = max(len(step.title) for step in steps)
+        print("\n=== In all")
+        for step in steps:
+            print(f"{step.title:<{width}}  {step.seconds:7.1f} s  {step.verdict}")
+        is_good = all(step.is_good for step in steps)
+        seconds = time.monotonic() - started
+        print(f"{'GREEN' if is_good else 'RED'} after {seconds:.0f} s")
+        print(_total(steps, seconds), flush=True)
     return 0 if is_good else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,8 @@ def outcomes_without_guard(request: pytest.FixtureRequest) -> dict[str, Outcomes
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
             return error
 
-    with ThreadPoolExecutor(2, thread_name_prefix="guard-off") as pool:
+    # Most of these tests wait more than they compute.
+    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="guard-off") as pool:
         return dict(zip(nodes, pool.map(run, nodes), strict=True))
 
 
@@ -40,6 +42,7 @@ def _is_red_test(item: pytest.Item) -> bool:
     return getattr(item, "originalname", "") == "test_fault_test_turns_red_without_its_guard"
 
 
+@pytest.mark.guards
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -121,6 +122,74 @@ def test_without_root_the_one_line_is_printed(environments: types.ModuleType, mo
         environments.install_system_packages(["python3.11-venv"], "Python 3.11 lacks a part")
     lines = [line.strip() for line in str(problem.value).splitlines() if "apt-get" in line]
     assert lines == ["sudo apt-get update && sudo apt-get install -y --no-install-recommends python3.11-venv"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere Qt brings what it needs")
+def test_libraries_that_cannot_be_opened_are_named_by_their_packages(environments: types.ModuleType) -> None:
+    wanted = {"libc6": "libc.so.6", "libnowhere1": "libnowhere.so.1"}
+    assert environments.missing_libraries(wanted) == ["libnowhere1"]
+
+
+@pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="dpkg is Debian's")
+def test_packages_that_are_not_installed_are_found(environments: types.ModuleType) -> None:
+    assert environments.missing_system_packages(["dpkg", "no-such-package"]) == ["no-such-package"]
+
+
+@pytest.fixture
+def launch(environments: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The module that starts the program, on a machine without Qt's libraries, where nobody is root."""
+    monkeypatch.setitem(sys.modules, "environments", environments)
+    spec = importlib.util.spec_from_file_location("packaging_launch", LIBRARY / "launch.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(environments, "is_root", lambda: False)
+    monkeypatch.setattr(environments, "missing_venv", list)
+    monkeypatch.setattr(environments, "missing_libraries", list)
+    monkeypatch.setattr(environments.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(environments, "_run", _never)
+    return module
+
+
+def test_without_root_and_qt_the_line_is_printed_and_commands_still_work(
+    launch: types.ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":1")
+    launch.prepare_system()
+    told = capsys.readouterr().err
+    assert "sudo apt-get install -y --no-install-recommends libgl1 " in told
+    assert "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0 libxcb-shape0" in told
+    assert "The commands work without them" in told
+
+
+def test_without_root_and_display_nobody_is_told_of_qt(
+    launch: types.ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    launch.prepare_system()
+    assert capsys.readouterr().err == ""
+
+
+def test_without_the_part_for_environments_nothing_can_start(
+    launch: types.ModuleType, environments: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "missing_venv", lambda: ["python3.11-venv"])
+    with pytest.raises(environments.CannotPrepare, match=r"python3\.11-venv libgl1"):
+        launch.prepare_system()
+
+
+def test_as_root_qt_is_installed_without_a_display(
+    launch: types.ModuleType, environments: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(environments, "is_root", lambda: True)
+    monkeypatch.setattr(environments, "_run", lambda command, what, advice: commands.append(command))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    launch.prepare_system()
+    assert commands[0][:2] == ["apt-get", "update"]
+    assert commands[1][-len(environments.QT_WINDOWS) :] == list(environments.QT_WINDOWS)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder that cannot be made is a file on POSIX")

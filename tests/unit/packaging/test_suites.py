@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -27,30 +28,115 @@ def _expression(step: object) -> str:
     return command[command.index("-m", command.index("pytest")) + 1]
 
 
-def test_core_runs_neither_servers_nor_oracles(suites: types.ModuleType, tmp_path: Path) -> None:
+def test_core_runs_nothing_heavy(suites: types.ModuleType, tmp_path: Path) -> None:
     steps = suites._tests("python", tmp_path, suites._parse([]))
     assert [step.title for step in steps] == [
         "core tests", "crash tests", "crash campaign", "coverage data", "coverage",
     ]  # fmt: skip
-    assert _expression(steps[0]) == "not servers and not oracles and not crash"
-    assert _expression(steps[1]) == "not servers and not oracles and crash and not slow"
-    assert _expression(steps[2]) == "not servers and not oracles and crash and slow"
+    core = "not servers and not oracles and not desktop"
+    assert _expression(steps[0]) == f"{core} and not crash and not guards"
+    assert _expression(steps[1]) == f"{core} and crash and not slow"
+    assert _expression(steps[2]) == f"{core} and crash and slow"
     assert f"--fail-under={suites.COVERAGE_PERCENT}" in steps[-1].command
 
 
-def test_heavy_suites_run_when_asked(suites: types.ModuleType, tmp_path: Path) -> None:
-    steps = suites._tests("python", tmp_path, suites._parse(["--servers", "--oracles"]))
-    assert [_expression(step) for step in steps[-2:]] == ["servers", "oracles"]
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        (["--servers"], ["servers", "guards"]),
+        (["--servers", "--oracles"], ["servers", "oracles", "guards"]),
+        (["--desktop"], ["desktop", "guards"]),
+        (["--full"], ["servers", "oracles", "desktop", "guards"]),
+    ],
+)
+def test_heavy_suites_run_when_asked(
+    suites: types.ModuleType, tmp_path: Path, arguments: list[str], added: list[str]
+) -> None:
+    steps = suites._tests("python", tmp_path, suites._parse(arguments))
+    assert [_expression(step) for step in steps[5:]] == added
 
 
-def test_a_suite_without_tests_is_no_failure_but_said(
+def test_a_suite_without_tests_is_not_started_but_said(
     suites: types.ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    step = suites.Step("oracles tests", [sys.executable, "-c", "raise SystemExit(5)"], may_be_empty=True)
+    step = suites.Step(
+        "oracles tests",
+        [sys.executable, "-c", "print('started'); raise SystemExit(1)"],
+        look_for_tests=[sys.executable, "-c", "print('1940 deselected'); raise SystemExit(5)"],
+    )
     suites.run_now(step)
     assert step.is_good
     assert step.verdict == "no tests yet"
-    assert "no tests of this kind yet" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "no tests of this kind yet" in shown
+    assert "started" not in shown
+    assert "deselected" not in shown
+
+
+def test_a_suite_whose_tests_cannot_be_collected_is_red(suites: types.ModuleType) -> None:
+    step = suites.Step(
+        "oracles tests",
+        [sys.executable, "-c", "raise SystemExit(2)"],
+        look_for_tests=[sys.executable, "-c", "raise SystemExit(2)"],
+    )
+    suites.run_now(step)
+    assert step.verdict == "FAILED (2)"
+
+
+def test_total_sums_what_real_pytest_reports(suites: types.ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n\n"
+        "@pytest.mark.parametrize('number', range(5))\n"
+        "def test_number(number):\n    assert number != 2\n\n"
+        "def test_skipped():\n    pytest.skip('why')\n\n"
+        "@pytest.fixture\ndef broken():\n    raise OSError\n\n"
+        "def test_broken(broken):\n    pass\n"
+    )
+    report = tmp_path / "report.xml"
+    pytest_run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    step = suites.Step("core tests", [*pytest_run, "-c", os.devnull, f"--junit-xml={report}"], report=report)
+    suites.run_now(step)
+    assert step.counts == suites.Counts(passed=4, failed=1, skipped=1, errors=1)
+    other = suites.Step("ruff check", [], exit_code=1)
+    assert suites._total([step, step, other], 1617.0) == (
+        "========== 8 passed, 2 failed, 2 skipped, 3 errors in 1617.00s ==========".center(80, "=")
+    )
+
+
+def test_total_of_a_green_run_has_no_failure(suites: types.ModuleType) -> None:
+    good = suites.Step("ruff check", [])
+    assert " 0 passed, 0 failed in 3.00s " in suites._total([good], 3.0)
+
+
+def test_tests_that_died_before_their_report_are_an_error(suites: types.ModuleType, tmp_path: Path) -> None:
+    step = suites.Step("core tests", [], report=tmp_path / "missing.xml", exit_code=-9)
+    assert step.counts == suites.Counts(errors=1)
+
+
+def test_everything_missing_of_the_system_is_asked_for_in_one_line(
+    suites: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(suites.environments, "missing_venv", lambda: ["python3.11-venv"])
+    monkeypatch.setattr(suites.environments, "missing_libraries", list)
+    monkeypatch.setattr(suites.environments, "missing_system_packages", list)
+    monkeypatch.setattr(suites.environments, "install_system_packages", lambda *told: asked.append(told))
+    suites._prepare_system(suites._parse([]))
+    assert asked.pop()[0] == ["python3.11-venv", *suites.environments.QT_OFFSCREEN]
+    suites._prepare_system(suites._parse(["--desktop"]))
+    (packages, why) = asked.pop()
+    assert packages[:2] == ["python3.11-venv", "libgl1"]
+    assert {"xvfb", "libxcb-icccm4", "fonts-noto-core"} <= set(packages)
+    assert len(set(packages)) == len(packages)
+    assert "X server" in why
+
+
+def test_nothing_missing_installs_nothing(suites: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("missing_libraries", "missing_system_packages"):
+        monkeypatch.setattr(suites.environments, name, lambda wanted: [])
+    monkeypatch.setattr(suites.environments, "missing_venv", list)
+    monkeypatch.setattr(suites.environments, "install_system_packages", lambda *told: pytest.fail("not asked for"))
+    suites._prepare_system(suites._parse(["--full"]))
 
 
 def test_core_tests_must_not_be_empty(suites: types.ModuleType) -> None:

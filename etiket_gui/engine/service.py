@@ -146,6 +146,13 @@ class Engine:
         Raises EtiketError when it fails (StoreProblem while the engine waits for its store), TimeoutError when the
         engine does not answer in time.
         """
+        return self.submit(command).result(timeout_s)
+
+    def submit(self, command: Command) -> concurrent.futures.Future[Reply]:
+        """Like :meth:`ask` for who cannot wait: the answer comes later, on the engine's thread.
+
+        Raises StoreProblem while the engine waits for its store.
+        """
         answer: concurrent.futures.Future[Reply] = concurrent.futures.Future()
 
         def obey() -> None:
@@ -174,7 +181,7 @@ class Engine:
         if coordinator is None:
             raise StoreProblem(f"{self._home.store} cannot be written just now; the engine waits for it.")
         coordinator.post(obey)
-        return answer.result(timeout_s)
+        return answer
 
     def _obey(self, command: Command) -> Reply:
         coordinator = self.coordinator

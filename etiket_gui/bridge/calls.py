@@ -1,0 +1,48 @@
+"""One question of the window: who asked, what is done with the answer, and whether the one who asked is still there."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import shiboken6
+from PySide6.QtCore import QObject
+
+from etiket_gui.domain import guards
+from etiket_gui.domain.errors import EtiketError
+
+
+class Call:
+    """Answers are for one ``owner``; without one (None) they are always given. Belongs to the GUI thread."""
+
+    __slots__ = ("_failed", "_has_owner", "_owner", "_then")
+
+    def __init__(
+        self,
+        owner: QObject | None,
+        then: Callable[[Any], None],
+        failed: Callable[[EtiketError], None] | None = None,
+    ) -> None:
+        self._has_owner = owner is not None
+        self._owner = None if owner is None else weakref.ref(owner)
+        self._then = then
+        self._failed = failed
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the one who asked is still there."""
+        if not self._has_owner or not guards.is_on("answers-need-their-owner"):
+            return True
+        owner = None if self._owner is None else self._owner()
+        return owner is not None and shiboken6.isValid(owner)
+
+    def answer(self, value: Any) -> None:
+        """Hand over the answer, if it is still wanted."""
+        if self.is_wanted:
+            self._then(value)
+
+    def fail(self, error: EtiketError) -> None:
+        """Hand over the failure, if it is still wanted and somebody cares."""
+        if self._failed is not None and self.is_wanted:
+            self._failed(error)

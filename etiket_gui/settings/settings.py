@@ -19,19 +19,24 @@ from etiket_gui.settings.home import Home
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 #: From each older version to the one after it: a function of the file's fields. Run in order, all or none.
-MIGRATIONS: dict[int, Migration] = {}
+MIGRATIONS: dict[int, Migration] = {
+    # Version 2 adds what the window lets a person set; what was set before stays as it is.
+    1: dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The engine's settings. Times in seconds, sizes in bytes, rates in bytes per second; None means without limit.
+    """What the engine and the window go by. Times in seconds, sizes in bytes, rates in bytes per second; None: no limit.
 
-    A plain dataclass, so that starting with nothing set costs nothing; a file is checked by pydantic against it.
+    ``log_limit_bytes`` is what the log files may take together, ``dataset_columns`` the columns of the table from left
+    to right (none: the usual ones). A plain dataclass, so that starting with nothing set costs nothing; a file is
+    checked by pydantic against it.
     """
 
     worker_count: int = dataclasses.field(default_factory=lambda: 3 if (os.cpu_count() or 1) >= 4 else 2)
@@ -42,6 +47,11 @@ class Settings:
     prove_every_s: float = 30 * 86_400.0
     scan_interval_min_s: float = 300.0
     log_limit_bytes: int = 10_000_000
+    log_level: Literal["info", "debug"] = "info"
+    appearance: Literal["system", "light", "dark"] = "system"
+    notifications: Literal["problems", "off"] = "problems"
+    on_close: Literal["ask", "tray", "quit"] = "ask"
+    dataset_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.worker_count <= 16:

@@ -62,6 +62,13 @@ class ScanNow(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeNow(Command):
+    """Look now whether one destination, or all of them, can be reached; nothing else is agreed to."""
+
+    destination_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AddSource(Command):
     """Register a source. ``routes`` are (destination name, scope or "") pairs; ``uuid`` continues an old source."""
 
@@ -155,8 +162,9 @@ class Reply:
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__: kind
     for kind in (
-        PauseSync, ResumeSync, HoldSync, RetryTransfers, IgnoreDatasets, ScanNow, AddSource, EditSource, RemoveSource,
-        AddDestination, EditDestination, RemoveDestination, RecordVerification, AskStatus, ShowWindow, StopEngine,
+        PauseSync, ResumeSync, HoldSync, RetryTransfers, IgnoreDatasets, ScanNow, ProbeNow, AddSource, EditSource,
+        RemoveSource, AddDestination, EditDestination, RemoveDestination, RecordVerification, AskStatus, ShowWindow,
+        StopEngine,
     )
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ from etiket_gui.domain.commands import (
     EditSource,
     HoldSync,
     PauseSync,
+    ProbeNow,
     RecordVerification,
     RemoveDestination,
     RemoveSource,
@@ -200,6 +201,11 @@ class Engine:
                 if command.source_id in {None, source.row.id}:
                     source.request_scan()
             return Reply(is_ok=True, sentence="Looking through the sources now.")
+        if isinstance(command, ProbeNow):
+            for destination in coordinator.destinations.values():
+                if command.destination_id in {None, destination.row.id}:
+                    destination.request_probe()
+            return Reply(is_ok=True, sentence="Looking now whether it can be reached.")
         desk = coordinator.desk
         reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command)
         if isinstance(command, _CONFIGURES):

@@ -1,4 +1,4 @@
-"""What every page, wizard and dialog of the window is given: the engine, the store, the jobs, the look, the settings."""
+"""What pages, wizards and dialogs of the window are given: engine, store, jobs, look and settings."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ MIGRATIONS: dict[int, Migration] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the engine and the window go by. Times in seconds, sizes in bytes, rates in bytes per second; None: no limit.
+    """What the engine and the window go by. Times in s, sizes in bytes, rates in bytes per s; None means without limit.
 
     ``log_limit_bytes`` is what the log files may take together, ``dataset_columns`` the columns of the table from left
     to right (none: the usual ones). A plain dataclass, so that starting with nothing set costs nothing; a file is

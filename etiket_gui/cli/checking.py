@@ -161,7 +161,7 @@ def _keyring(session: Session) -> Iterator[Finding]:
 
 
 def _sources(session: Session) -> Iterator[Finding]:
-    from etiket_gui.engine.configuration_rules import places_of
+    from etiket_gui.settings.configuration_rules import places_of
 
     if not session.has_store:
         return

@@ -19,8 +19,8 @@ from etiket_gui.destinations.api import Destination, Probe
 from etiket_gui.domain.commands import AddDestination, AddSource
 from etiket_gui.domain.errors import EtiketError, SignInNeeded, UsageError
 from etiket_gui.domain.names import from_portable
-from etiket_gui.engine.configuration_rules import check_name, check_places_apart, check_scopes, places_of
 from etiket_gui.engine.steering import named, present_places
+from etiket_gui.settings.configuration_rules import check_name, check_places_apart, check_scopes, places_of
 from etiket_gui.store.rows import DestinationRow, SourceRow
 
 # -- detect ----------------------------------------------------------------------------------------------------------

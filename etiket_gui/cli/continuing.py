@@ -13,9 +13,9 @@ from etiket_gui.cli.output import quoted
 from etiket_gui.cli.session import Session
 from etiket_gui.destinations.api import StoredSource
 from etiket_gui.domain.errors import EtiketError, UsageError
-from etiket_gui.engine.configuration_rules import Kinship, kinship
 from etiket_gui.osys.hostname import host_name
 from etiket_gui.osys.remote import share_of
+from etiket_gui.settings.configuration_rules import Kinship, kinship
 from etiket_gui.store.rows import DestinationRow
 
 

@@ -10,8 +10,8 @@ from etiket_gui.cli.session import CommandLine, Session
 from etiket_gui.cli.values import options_from_text
 from etiket_gui.domain.commands import EditDestination, EditSource, RemoveDestination, RemoveSource, Reply
 from etiket_gui.domain.errors import UsageError
-from etiket_gui.engine.configuration_rules import check_name, check_places_apart, check_scopes, places_of
 from etiket_gui.engine.steering import named, present_places
+from etiket_gui.settings.configuration_rules import check_name, check_places_apart, check_scopes, places_of
 
 
 def _tell(session: Session, reply: Reply) -> int:

@@ -224,7 +224,7 @@ def count_at(folder: str, level: int) -> int | None:
 
 
 def _ask_archive(session: Session, dialogue: Dialogue, folder: str) -> tuple[str, int]:
-    from etiket_gui.engine.configuration_rules import Place, check_places_apart
+    from etiket_gui.settings.configuration_rules import Place, check_places_apart
 
     suggestion = os.path.join(os.path.expanduser("~"), "etiket-archive")
     source = Place("source", "of the measurements", folder)

@@ -2,71 +2,33 @@
 
 from __future__ import annotations
 
-import collections.abc
 import difflib
 import json
 import os
-import re
-import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.names import to_portable
-
-_DURATION_UNITS_S = {
-    "ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "w": 604800,
-}  # fmt: skip
-_SIZE_UNITS_BYTES = {
-    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
-}  # fmt: skip
-_NUMBER_AND_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
-_DURATION_NAME = re.compile(r"(?:^|_)(?:time|after|interval|within|duration|timeout|s)$")
-_PLACE_NAME = re.compile(r"(?:^|_)(?:directory|path|folder|root)$")
-_SIZE_NAME = re.compile(r"(?:^|_)(?:bytes|size|bytes_per_s)$")
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of ``10s``, ``2min``, ``2h``, ``1d`` or of a plain number of seconds. Raises UsageError."""
-    seconds = _sum_of_parts(text, _DURATION_UNITS_S, "s")
-    if seconds is None:
-        raise UsageError(f"{text!r} is not a duration. Write it as 10s, 2min, 2h or 1d.")
-    return seconds
-
-
-def parse_size(text: str) -> int:
-    """Bytes of ``1GiB``, ``500MB`` or of a plain number of bytes. Raises UsageError."""
-    match = _NUMBER_AND_UNIT.fullmatch(text.strip())
-    factor = _SIZE_UNITS_BYTES.get(match.group(2).lower() or "b") if match else None
-    if match is None or factor is None:
-        raise UsageError(f"{text!r} is not a size. Write it as 500MB, 1GiB or as a number of bytes.")
-    return round(float(match.group(1)) * factor)
-
-
-def _sum_of_parts(text: str, units: Mapping[str, float], default_unit: str) -> float | None:
-    rest, total = text.strip(), 0.0
-    if not rest:
-        return None
-    while rest:
-        match = _NUMBER_AND_UNIT.match(rest)
-        factor = units.get(match.group(2).lower() or default_unit) if match else None
-        if match is None or factor is None:
-            return None
-        total += float(match.group(1)) * factor
-        rest = rest[match.end() :].strip()
-    return total
-
-
-def option_names(config_class: type[BaseModel]) -> tuple[str, ...]:
-    """The keys a person may set: every field that is not a secret."""
-    return tuple(name for name, field in config_class.model_fields.items() if not _is_secret(field))
+from etiket_gui.settings.option_kinds import (
+    DURATION_NAME,
+    PLACE_NAME,
+    SIZE_NAME,
+    checked_options,
+    is_list,
+    is_map,
+    is_secret,
+    option_names,
+    parse_duration,
+    parse_size,
+    union_members,
+    without_none,
+)
 
 
 def options_from_text(
@@ -84,15 +46,6 @@ def options_from_text(
     return checked_options(config_class, options)
 
 
-def checked_options(config_class: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:
-    """These options as JSON values with all defaults filled in. Raises UsageError where the class refuses them."""
-    try:
-        checked = config_class.model_validate(dict(options))
-    except ValidationError as error:
-        raise UsageError(" ".join(_sentence(config_class, dict(item)) for item in error.errors())) from error
-    return checked.model_dump(mode="json")
-
-
 def _merged(present: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in new.items():
         if isinstance(value, _Map):
@@ -101,17 +54,6 @@ def _merged(present: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         else:
             present[key] = value
     return present
-
-
-def _sentence(config_class: type[BaseModel], item: Mapping[str, Any]) -> str:
-    place = [str(part) for part in item.get("loc", ())]
-    key = ".".join(part for part in place if not part.startswith(("function-", "constrained-")))
-    field = config_class.model_fields.get(place[0]) if place else None
-    if item.get("type") == "missing":
-        what = f" ({field.title or field.description})" if field and (field.title or field.description) else ""
-        return f"{key}=… is missing{what}."
-    message = str(item.get("msg", "")).removeprefix("Value error, ").removesuffix(".")
-    return f"{key}: {message}." if key else f"{message}."
 
 
 class _Map(dict[str, Any]):
@@ -140,17 +82,17 @@ class _Assignments:
         if field is None:
             raise UsageError(f"There is no key {name!r}.{_meant(name, option_names(config_class))} "
                              f"Valid keys: {_listed(config_class)}.")  # fmt: skip
-        if _is_secret(field):
+        if is_secret(field):
             raise UsageError(
                 f"{key} is a secret and is not written here, where other programs can read it. "
                 "Use: etiket-sync login DESTINATION"
             )
-        kind = _without_none(field.annotation)
+        kind = without_none(field.annotation)
         if rest:
             self._put_inside(values, name, kind, rest, text, key)
             return
         value = _from_file(key, text) if _names_a_file(text) else _value(kind, text, field_name=name, key=key)
-        if _is_list(kind) and not _names_a_file(text):
+        if is_list(kind) and not _names_a_file(text):
             if text == "" and key not in self._given:
                 values[name] = []
             else:
@@ -166,7 +108,7 @@ class _Assignments:
             inside = values.setdefault(name, _Map())
             self._put(inside, kind, rest, text, key)
             return
-        if not _is_map(kind):
+        if not is_map(kind):
             raise UsageError(f"{name} is not a map, so {key}= makes no sense. Write {name}=VALUE.")
         if key in self._given:
             raise UsageError(f"{key} is given twice, and it takes one value.")
@@ -195,11 +137,11 @@ def _from_file(key: str, text: str) -> Any:
 
 def _value(kind: Any, text: str, *, field_name: str, key: str) -> Any:
     text = text[1:] if text.startswith("@@") else text
-    if _is_list(kind):
+    if is_list(kind):
         arguments = typing.get_args(kind)
         return "" if text == "" else _value(arguments[0] if arguments else str, text, field_name=field_name, key=key)
-    kind = _without_none(kind)
-    members = _union_members(kind)
+    kind = without_none(kind)
+    members = union_members(kind)
     if members:
         return _of_several(members, text, field_name=field_name, key=key)
     if kind is bool:
@@ -208,11 +150,11 @@ def _value(kind: Any, text: str, *, field_name: str, key: str) -> Any:
         return _number(text, kind, field_name=field_name, key=key)
     if isinstance(kind, type) and issubclass(kind, PurePath | os.PathLike):
         return _absolute(text, key)
-    if _is_map(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
+    if is_map(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
         raise UsageError(f"{key} is a map. Write {key}.NAME=VALUE, or {key}=@file.json.")
     if kind is Any:
         return _guessed(text)
-    if kind is str and _PLACE_NAME.search(field_name):
+    if kind is str and PLACE_NAME.search(field_name):
         return to_portable(_absolute(text, key))
     return text
 
@@ -245,9 +187,9 @@ def _number(text: str, kind: Any, *, field_name: str, key: str) -> int | float |
         return int(text)
     except ValueError:
         pass
-    if _SIZE_NAME.search(field_name):
+    if SIZE_NAME.search(field_name):
         return parse_size(text)
-    if _DURATION_NAME.search(field_name):
+    if DURATION_NAME.search(field_name):
         return parse_duration(text)
     try:
         number = float(text)
@@ -279,40 +221,6 @@ def _guessed(text: str) -> Any:
     return text
 
 
-def _union_members(kind: Any) -> tuple[Any, ...]:
-    if typing.get_origin(kind) in {typing.Union, types.UnionType}:
-        return tuple(_plain(member) for member in typing.get_args(kind) if member is not type(None))
-    return ()
-
-
-def _plain(kind: Any) -> Any:
-    return _plain(typing.get_args(kind)[0]) if typing.get_origin(kind) is typing.Annotated else kind
-
-
-def _without_none(kind: Any) -> Any:
-    kind = _plain(kind)
-    members = _union_members(kind)
-    return members[0] if len(members) == 1 else kind
-
-
-def _is_list(kind: Any) -> bool:
-    origin = typing.get_origin(kind) or kind
-    return origin in {list, tuple, set, frozenset, collections.abc.Sequence}
-
-
-def _is_map(kind: Any) -> bool:
-    origin = typing.get_origin(kind) or kind
-    return origin in {dict, collections.abc.Mapping, collections.abc.MutableMapping}
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    extra = field.json_schema_extra
-    if isinstance(extra, Mapping) and extra.get("secret"):
-        return True
-    kinds = (_without_none(field.annotation), *_union_members(_plain(field.annotation)))
-    return any(kind in {SecretStr, SecretBytes} for kind in kinds)
-
-
 def _listed(config_class: type[BaseModel]) -> str:
     return ", ".join(option_names(config_class)) or "none"
 
@@ -325,3 +233,13 @@ def _meant(name: str, valid: Iterable[str]) -> str:
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """`` Did you mean X?`` with a leading space when something valid looks alike, else nothing."""
     return _meant(name, valid)
+
+
+__all__ = [
+    "checked_options",
+    "did_you_mean",
+    "option_names",
+    "options_from_text",
+    "parse_duration",
+    "parse_size",
+]

@@ -28,8 +28,8 @@ from etiket_gui.domain.errors import EtiketError, StoreProblem, UsageError
 from etiket_gui.domain.identity import new_source_uuid
 from etiket_gui.domain.names import display
 from etiket_gui.domain.states import SourceState
-from etiket_gui.engine.configuration_rules import Place, check_name, check_places_apart, places_of
 from etiket_gui.engine.mass_change import ANSWER
+from etiket_gui.settings.configuration_rules import Place, check_name, check_places_apart, places_of
 
 if TYPE_CHECKING:
     from etiket_gui.settings.home import Home

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from etiket_gui.domain import guards
-from etiket_gui.domain.tasks import TaskKind
+from etiket_gui.domain.tasks import LANES, TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,6 @@ _BEAT_EVERY_S = 5.0
 _FROZEN_BEATS = 3
 #: How long a step may take to end after the engine closed the pipe or died; less than the engine waits for us.
 _LAST_STEP_S = 2.5
-
-#: Kinds of tasks that must not wait behind a copy.
-_LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
 
 
 def main(role: str = "work") -> int:
@@ -42,6 +39,10 @@ def main(role: str = "work") -> int:
 
         lower_priority()
         return serve_watch(commands, writer)
+    if role == "desk":
+        from etiket_gui.worker.desk.serving import serve_desk
+
+        return serve_desk(commands, writer)
     return _serve(commands, writer)
 
 
@@ -80,7 +81,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     home.work_folder.mkdir(parents=True, exist_ok=True)
     pace = Pace()
     options: dict[str, Any] = {}
-    lanes = {name: Lane(name, Workshop(home, pace, options).handlers(), writer.send) for name in ("look", "move")}
+    lanes = {name: Lane(name, Workshop(home, pace, options).handlers(), writer.send) for name in LANES}
     writer.send({"event": "ready", "pid": os.getpid()})
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=(lanes, writer, ended, resident_bytes), name="beat", daemon=True)
@@ -118,7 +119,7 @@ def _obey(
         any(lane.cancel(message["cancel"]) for lane in lanes.values())
     if "task" in message:
         kind = TaskKind(message["kind"])
-        lane = lanes["look" if kind in _LOOKS else "move"]
+        lane = lanes[kind.lane]
         lane.add(task_class(message["task"], kind, message["body"], writer.send))
 
 

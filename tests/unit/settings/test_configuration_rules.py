@@ -11,7 +11,7 @@ import pytest
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import ScopePolicy
-from etiket_gui.engine.configuration_rules import (
+from etiket_gui.settings.configuration_rules import (
     Kinship,
     Place,
     check_name,

@@ -17,7 +17,10 @@ from etiket_gui.domain.states import Realm, ScopePolicy
 from etiket_gui.osys.plugins import IMPORT_LIMIT_S, PluginRegistry, plain_name
 
 GROUP = "etiket_gui.backends"
-_BUILT_IN: Mapping[str, str] = {"folder": "etiket_gui.backends.folder.backend:FolderBackend"}
+_BUILT_IN: Mapping[str, str] = {
+    "folder": "etiket_gui.backends.folder.backend:FolderBackend",
+    "quantify": "etiket_gui.backends.quantify.backend:QuantifyBackend",
+}
 _ALIASES: Mapping[str, str] = {
     "folderbase": "folder",
     "filebase": "folder",

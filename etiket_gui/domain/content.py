@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import EntryKind, RunState
 
 Scalar = str | int | float | bool | None
@@ -248,11 +249,15 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a backend read of one dataset: its description, its files, and the fingerprint of that very state."""
+    """What a backend read of one dataset: its description, its files, and the fingerprint of that very state.
+
+    ``problems`` are what a person should know although the rest is sent: a conversion that failed, for one.
+    """
 
     description: Description
     files: tuple[SourceFile, ...]
     fingerprint: int
+    problems: tuple[EtiketError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

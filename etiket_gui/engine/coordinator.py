@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from etiket_gui.domain import guards
@@ -244,6 +245,7 @@ class Coordinator:
             if traits is not None and traits.poll_interval_s is None:
                 folders += [WatchedFolder(source.row.id, path) for path in traits.folders]
             source.is_watched = traits is not None and traits.poll_interval_s is None
+            source.is_watch_sound = partial(self.watching.is_sound, source.row.id)
         excluded = [destination.address for destination in self.destinations.values() if destination.address]
         self.watching.watch(folders, [*excluded, str(self._home.root)])
 
@@ -258,6 +260,9 @@ class Coordinator:
             advice=f"Everything is still found by scanning, only later. The setting should be at least {needed}.",
         )
         self.desk.writer.open_problem("engine", "watcher", error)
+        for source in self.sources.values():
+            # A pause that was planned in trust of the watcher ends here.
+            source.is_scan_due = source.is_scan_due or source.is_watched
 
     def _watcher_lost(self, source_id: int, reason: str) -> None:
         log.info("Events of source %d may be missing: %s.", source_id, reason)

@@ -28,6 +28,12 @@ class LookResult:
     gone_count: int = 0
     settled_count: int = 0
     missed_by_watcher: int = 0
+    renamed_count: int = 0
+
+    @property
+    def was_missed(self) -> bool:
+        """Whether a look at everything found what nobody had told, or may not have."""
+        return bool(self.missed_by_watcher or self.gone_count or self.renamed_count)
 
 
 @dataclass(slots=True)
@@ -179,6 +185,7 @@ class Discovery:
                 self._desk.writer.mark_gone([holder])
                 result.gone_count += 1
                 result.changed_ids.add(holder)
+        result.renamed_count += 1
         self.book.forget(row.identifier)
         self.look_again.pop(row.identifier, None)
         self._desk.writer.rename_dataset(row.id, found.identifier, found.name)

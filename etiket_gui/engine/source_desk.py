@@ -32,6 +32,9 @@ from etiket_gui.store.rows import SourceRow
 log = logging.getLogger(__name__)
 
 _SCAN_TIMES = 300.0
+#: Each interval in which a sound watcher missed nothing makes the next longer, up to this.
+_LONGEST_SCAN_TIMES = 1000.0
+_LONGEST_TRUST_S = 7200.0
 _IDENTIFIERS_PER_LOOK = 500
 _MANY_PATHS = 2000
 _SHOWN_UNREADABLE = 20
@@ -62,6 +65,10 @@ class SourceDesk:
         self.is_watched = False
         #: Removed, or replaced after an edit: what is still under way for it is nobody's business any more.
         self.is_retired = False
+        #: Whether every change of this source is being told just now.
+        self.is_watch_sound: Callable[[], bool] = lambda: False
+        #: How many intervals one after the other were watched as a whole without anything missed.
+        self._clean_intervals = 0
         self._is_scan_wanted_soon = False
         self._discovery: Discovery | None = None
         self._dirty_paths: set[str] = set()
@@ -133,6 +140,8 @@ class SourceDesk:
     def scan_soon(self) -> None:
         """Events are told only from now on: what happened between the last scan and now is found by another one."""
         self._is_scan_wanted_soon = True
+        # The interval that the next scan ends was not watched from its beginning.
+        self._clean_intervals = -1
         if self.finished_scans and self._task is None:
             self._plan_next_scan(0.0)
 
@@ -336,6 +345,8 @@ class SourceDesk:
             self._set_state(SourceState.OK, "")
             writer.close_problem(f"source:{self.row.id}")
         self.row = writer.source(self.row.id)
+        is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
+        self._clean_intervals = self._clean_intervals + 1 if is_watched and not self._result.was_missed else 0
         self._plan_next_scan(summary.duration_s)
         self._desk.emit(
             ScanFinished(
@@ -347,6 +358,9 @@ class SourceDesk:
     def _plan_next_scan(self, duration_s: float) -> None:
         scan_times = _SCAN_TIMES if guards.is_on("paced-scan") else 0.0
         interval_s = max(self._desk.settings.scan_interval_min_s, scan_times * duration_s)
+        if self._clean_intervals > 0 and scan_times:
+            longer = min(_LONGEST_SCAN_TIMES, scan_times * (1 + self._clean_intervals))
+            interval_s = max(interval_s, min(longer * duration_s, _LONGEST_TRUST_S))
         if self.traits is not None and self.traits.poll_interval_s is not None:
             interval_s = max(self.traits.poll_interval_s, 30.0 * duration_s)
         if self._is_scan_wanted_soon:

@@ -61,6 +61,10 @@ class Watching:
         self._restart_at_s: float | None = None
         self._restart_delay_s = _RESTART_DELAY_S
         self._is_stopping = False
+        self._is_telling = False
+        self._is_limited = False
+        #: Sources whose events were lost once since the child started; it may not say when that is over.
+        self._troubled: set[int] = set()
 
     @property
     def process_id(self) -> int | None:
@@ -71,6 +75,10 @@ class Watching:
     def restart_at_s(self) -> float | None:
         """When the child is to be started again (monotonic), or None."""
         return self._restart_at_s
+
+    def is_sound(self, source_id: int) -> bool:
+        """Whether every change of this source has been told since the child said that it watches."""
+        return self._is_telling and not self._is_limited and source_id not in self._troubled
 
     def watch(self, folders: Sequence[WatchedFolder], excluded: Sequence[str]) -> None:
         """Watch exactly these folders from now on, but nothing at or below the excluded ones."""
@@ -86,6 +94,8 @@ class Watching:
 
     def _start(self) -> None:
         self._restart_at_s = None
+        self._is_limited = False
+        self._troubled.clear()
         process = start_child("--role", "watch", stderr_path=self._stderr_path)
         if process.stdin is None or process.stdout is None:
             raise AssertionError("the child was started with pipes")
@@ -94,6 +104,7 @@ class Watching:
         threading.Thread(target=self._read, args=(process,), name="watch-reader", daemon=True).start()
 
     def _send_folders(self) -> None:
+        self._is_telling = False
         if self._writer is None:
             return
         message = {
@@ -126,12 +137,15 @@ class Watching:
                 for source_id, paths in self._by_source(message["paths"]).items():
                     self._changed(source_id, paths)
             case "limited":
+                self._is_limited = True
                 self._limited(str(message["sentence"]), int(message["needed"]))
             case "watching":
+                self._is_telling = True
                 for source_id in sorted({folder.source_id for folder in self._folders}):
                     self._began(source_id)
             case "lost":
                 for source_id in self._by_source([message["folder"]]):
+                    self._troubled.add(source_id)
                     self._lost(source_id, str(message["reason"]))
 
     def _by_source(self, paths: Sequence[str]) -> dict[int, list[str]]:
@@ -148,6 +162,7 @@ class Watching:
         if process is not self._process:
             return
         self._process = None
+        self._is_telling = False
         if self._writer is not None:
             self._writer.close()
         self._writer = None

@@ -116,6 +116,28 @@ class DatasetArchived(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LivePointsArrived(Event):
+    """A running measurement has new points in the home's ``live`` folder; ``expected_count`` None: nobody knows."""
+
+    dataset_id: int
+    uuid: str
+    point_count: int
+    expected_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionalStored(Event):
+    """What there is of a running measurement is at a destination, until the final version replaces it."""
+
+    dataset_id: int
+    uuid: str
+    name: str
+    destination: str
+    version: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransferFailed(Event):
     """A transfer did not succeed; the reason and the next try are in the store."""
 

@@ -23,6 +23,19 @@ class TaskKind(StrEnum):
     RECOVER = "recover"
     SWEEP = "sweep"
     WATCH = "watch"
+    LIVE = "live"
+    PROVISIONAL = "provisional"
+
+    @property
+    def lane(self) -> str:
+        """Where in a worker it runs: looks never wait behind moves, and a running measurement for neither."""
+        if self is TaskKind.LIVE:
+            return "live"
+        return "look" if self in _LOOKS else "move"
+
+
+_LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
+LANES = ("look", "move", "live")
 
 
 @dataclass(frozen=True, slots=True)

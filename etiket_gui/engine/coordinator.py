@@ -17,6 +17,7 @@ from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.engine.budget import Allowance, Budget
 from etiket_gui.engine.desk import Clock, Desk, SystemClock
 from etiket_gui.engine.destination_desk import DestinationDesk
+from etiket_gui.engine.live import LiveRuns
 from etiket_gui.engine.proving import Proving
 from etiket_gui.engine.recovery import Recovery
 from etiket_gui.engine.source_desk import SourceDesk
@@ -82,6 +83,8 @@ class Coordinator:
         self.destinations: dict[int, DestinationDesk] = {}
         self.transfers = Transfers(self.desk)
         self.recovery = Recovery(self.desk)
+        self.live = LiveRuns(self.desk, home.live)
+        self.transfers.provisional = self.live
         self.proving = Proving(self.desk, self.transfers.note_waiting)
         self.upkeep = Upkeep(self.desk, self)
         self.watching = Watching(
@@ -129,6 +132,7 @@ class Coordinator:
                 source.retire()
                 self.recovery.forget_source(source_id)
                 self.desk.budget.forget(source_id)
+                self.live.forget_source(source_id)
                 self.desk.timers.cancel(("scan", source_id))
                 del self.sources[source_id]
         for source_id, row in rows.items():
@@ -136,7 +140,9 @@ class Coordinator:
                 # Replaced after a change: what was written down of it at the destinations may be otherwise now.
                 for destination in self.destinations.values():
                     destination.forget_source(source_id)
-                self.sources[source_id] = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)
+                desk = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)
+                desk.on_looked = self.live.take
+                self.sources[source_id] = desk
         self._load_destinations()
         self._load_routes()
         self._watch()
@@ -184,9 +190,11 @@ class Coordinator:
                 self.recovery.cancel()
             self.transfers.cancel()
             self.proving.cancel()
+            self.live.cancel()
         elif self.is_paused:
             self.transfers.cancel()
             self.proving.cancel()
+            self.live.cancel_sending()
         self._tell_steering()
 
     def _tell_steering(self) -> None:
@@ -345,6 +353,8 @@ class Coordinator:
                 # What is due waits for a worker, whose answer wakes this thread; asking in a circle frees none.
                 wake_s = [max(due_s, now_s + _BUSY_WAIT_S) for due_s in wake_s]
             times += wake_s
+            if not self.is_paused and (live_s := self.live.due_at_s) is not None:
+                times.append(max(live_s, now_s + _BUSY_WAIT_S))
             if self.watching.restart_at_s is not None:
                 times.append(self.watching.restart_at_s)
         times += self._steering_ends_s(now_s)
@@ -381,8 +391,10 @@ class Coordinator:
         self.recovery.dispatch(self.transfers.routes)
         for source in self.sources.values():
             source.dispatch()
+        self.live.dispatch_points()
         if self.is_paused:
             return
+        self.live.dispatch_provisional(self.transfers.routes)
         self.transfers.dispatch(self.allowance)
         if not self.transfers.has_work():
             for destination in self.destinations.values():

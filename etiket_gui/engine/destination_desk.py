@@ -42,6 +42,8 @@ class DestinationDesk:
         self.circuit = Circuit(desk.rng)
         self.is_ready = False
         self.batch_size = 1
+        #: Whether a provisional version may go there, for the final one takes its place.
+        self.can_replace = False
         self.address = ""
         self.sources_to_remember: dict[int, Mapping[str, Any]] = {}
         self.told_sources: dict[int, Mapping[str, Any]] = {}
@@ -181,6 +183,7 @@ class DestinationDesk:
     def _take_probe(self, result: Mapping[str, Any]) -> None:
         problems = [error_from_json(problem) for problem in result["problems"]]
         self.batch_size = int(result["batch_size"])
+        self.can_replace = bool(result.get("replaces", False))
         self.address = str(result["address"])
         if problems:
             self.take_error(problems[0])

@@ -56,6 +56,7 @@ class Discovery:
         self.is_asking = False
         self.look_again: dict[str, float] = {}
         self.on_waiting: Callable[[], None] = lambda: None
+        self.on_looked: Callable[[Sequence[FoundOutcome], frozenset[int]], None] = lambda outcomes, growing: None
         self._new_names: dict[str, str] = {}
         self._renames: list[Rename] = []
         #: Finds at paths where the store knows a folder at another place; decided when the look is finished.
@@ -130,6 +131,7 @@ class Discovery:
             result.settled_count += len(settled)
         if unsettled:
             self._desk.writer.mark_unsettled(unsettled)
+        self.on_looked(outcomes, frozenset(dataset_id for dataset_id, reason in unsettled if reason == STILL_WRITTEN))
 
     def _note_sign_of_life(self, outcome: FoundOutcome) -> None:
         # A dataset that was read back from an archive has no look before this one to differ from.

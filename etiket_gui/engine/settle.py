@@ -28,9 +28,11 @@ class Judgement:
 class SettleBook:
     """The last look at each unsettled dataset of one source, by identifier and monotonic time."""
 
-    def __init__(self, settle_time_s: float, *, is_share: bool = False) -> None:
+    def __init__(self, settle_time_s: float, *, is_share: bool = False, live_look_s: float | None = None) -> None:
         self.settle_time_s = settle_time_s
         self.is_share = is_share
+        #: How often a measurement that says it runs is looked at (seconds).
+        self.live_look_s = max(settle_time_s, 1.0) if live_look_s is None else live_look_s
         self._looks: dict[str, tuple[int, float]] = {}
 
     def judge(self, found: Found, monotonic_s: float, *, is_clock_trusted: bool = True) -> Judgement:
@@ -42,7 +44,7 @@ class SettleBook:
             return Judgement(is_settled=True)
         if found.run_state is RunState.LIVE:
             self._looks[found.identifier] = (found.fingerprint, monotonic_s)
-            return Judgement(is_settled=False, look_again_in_s=max(self.settle_time_s, 1.0))
+            return Judgement(is_settled=False, look_again_in_s=self.live_look_s)
         before = self._looks.get(found.identifier)
         if before is not None and before[0] == found.fingerprint:
             quiet_s = monotonic_s - before[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from etiket_gui.domain import guards
@@ -27,7 +27,7 @@ from etiket_gui.engine.mass_change import ANSWER
 from etiket_gui.engine.retry import Circuit
 from etiket_gui.engine.settle import SettleBook
 from etiket_gui.engine.workers import RunningTask
-from etiket_gui.store.rows import SourceRow
+from etiket_gui.store.rows import FoundOutcome, SourceRow
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ _SHOWN_UNREADABLE = 20
 _SAME_FOLDER_SHARE = 0.5
 _LOOK_SOON_S = 2.0
 _SCAN_SOON_S = 2.0
+#: How often a running measurement is looked at, where its backend can tell the newest points.
+_LIVE_LOOK_S = 1.0
+_LIVE_LOOK_SHARE_S = 5.0
 
 
 class SourceDesk:
@@ -79,6 +82,8 @@ class SourceDesk:
         self._unreadable_keys: set[str] = set()
         self._on_change = on_change
         self._on_waiting = on_waiting
+        #: Told of every find that was written down, and which of them still change without saying that they run.
+        self.on_looked: Callable[[SourceDesk, Sequence[FoundOutcome], frozenset[int]], None] = lambda *told: None
 
     @property
     def discovery(self) -> Discovery | None:
@@ -243,8 +248,11 @@ class SourceDesk:
 
     def _take_traits(self, traits: SourceTraits) -> None:
         self.traits = traits
-        book = SettleBook(traits.settle_time_s, is_share=traits.poll_interval_s is not None)
+        is_share = traits.poll_interval_s is not None
+        live_look_s = (_LIVE_LOOK_SHARE_S if is_share else _LIVE_LOOK_S) if traits.live_sync else None
+        book = SettleBook(traits.settle_time_s, is_share=is_share, live_look_s=live_look_s)
         self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
+        self._discovery.on_looked = lambda outcomes, growing: self.on_looked(self, outcomes, growing)
         self._discovery.is_asking = self.row.state is SourceState.ASKING
         self._discovery.on_waiting = lambda: self._on_waiting(self.row.id)
         if self._desk.writer.load_checkpoint(self.row.uuid, ANSWER) is not None:

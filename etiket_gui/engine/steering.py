@@ -183,7 +183,9 @@ class Steering:
         if continued is not None:
             raise UsageError(f"That source is here already, with the name {continued.name}.")
         with self._writer.batch():
-            row = self._writer.add_source(uuid, name, command.backend, dict(command.config), routes)
+            row = self._writer.add_source(
+                uuid, name, command.backend, dict(command.config), routes, since_ns=command.since_ns
+            )
             self._writer.add_activity(f"The source {name} was added.", source_id=row.id)
         return Reply(True, f"The source {name} is added.", {"id": row.id, "uuid": row.uuid, "name": row.name})
 
@@ -207,6 +209,7 @@ class Steering:
                 config=None if command.config is None else dict(command.config),
                 is_enabled=command.is_enabled,
                 routes=routes,
+                since_ns=command.since_ns,
             )
             self._writer.add_activity(f"The source {name} was changed.", source_id=source.id)
         return Reply(True, f"The source {name} is changed.", {"id": source.id, "uuid": source.uuid, "name": name})

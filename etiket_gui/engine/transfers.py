@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DatasetReference, FileEntry, RemoteVersion
@@ -70,6 +70,20 @@ class Batch:
     meters: dict[str, RateMeter] = field(default_factory=dict)
 
 
+class BeingSent(Protocol):
+    """Who else sends versions of datasets."""
+
+    @property
+    def being_sent(self) -> frozenset[int]:
+        """The datasets of which something is on its way."""
+
+
+class _NothingElse:
+    """Nobody else does."""
+
+    being_sent: frozenset[int] = frozenset()
+
+
 class Transfers:
     """The queue's driver: fair between routes, small before large, one large at a time where there is a choice."""
 
@@ -82,6 +96,8 @@ class Transfers:
         #: Of transfers whose content changed under the reader: the content that was claimed, and how often in a row.
         self._changed: dict[int, tuple[int, int]] = {}
         self.on_archived: Callable[[DatasetArchived], None] = lambda event: None
+        #: What of a running measurement is on its way; the final version must come after it.
+        self.provisional: BeingSent = _NothingElse()
 
     @property
     def is_idle(self) -> bool:
@@ -133,6 +149,14 @@ class Transfers:
         return False
 
     def _claim(self, route: Route, *, large: bool) -> list[Claim]:
+        claims = self._claim_some(route, large=large)
+        early = self.provisional.being_sent
+        if not early or not guards.is_on("final-after-provisional"):
+            return claims
+        self._desk.writer.release_claims([claim.transfer_id for claim in claims if claim.dataset_id in early])
+        return [claim for claim in claims if claim.dataset_id not in early]
+
+    def _claim_some(self, route: Route, *, large: bool) -> list[Claim]:
         limit = 1 if large or route.singly > 0 else max(1, route.destination.batch_size)
         return self._desk.writer.claim(
             route.row.id,

@@ -1,7 +1,7 @@
 """The warm child processes: starts, feeds, times and replaces them. Owned by the coordinator's thread.
 
-Each worker has two lanes, one for looks and one for moves, one task at a time in each. A worker that dies, hangs
-or grows is replaced; what it was doing comes back as :class:`TaskLost`.
+Each worker has three lanes: looks, moves and running measurements, one task at a time in each. A worker that dies,
+hangs or grows is replaced; what it was doing comes back as :class:`TaskLost`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from typing import Any
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import Stopped
-from etiket_gui.domain.tasks import TaskKind
+from etiket_gui.domain.tasks import LANES, TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
 log = logging.getLogger(__name__)
 
-LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
 _RECYCLE_DATASETS = 500
 _RECYCLE_BYTES = 300 * 1024 * 1024
 _RECYCLE_IDLE_S = 600.0
 _EXTRA_IDLE_S = 30.0
 _LONGEST_LOG_BYTES = 2_000_000
 #: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
-SILENCE_S = {"look": 60.0, "move": 120.0}
+SILENCE_S = {"look": 60.0, "move": 120.0, "live": 60.0}
 
 
 @dataclass(slots=True)
@@ -51,7 +50,7 @@ class RunningTask:
     @property
     def lane(self) -> str:
         """The lane it runs in."""
-        return "look" if self.kind in LOOKS else "move"
+        return self.kind.lane
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +60,7 @@ class Worker:
     number: int
     process: subprocess.Popen[bytes]
     writer: MessageWriter
-    busy: dict[str, list[RunningTask]] = field(default_factory=lambda: {"look": [], "move": []})
+    busy: dict[str, list[RunningTask]] = field(default_factory=lambda: {lane: [] for lane in LANES})
     datasets_done: int = 0
     resident_bytes: int = 0
     idle_since_s: float = 0.0
@@ -71,7 +70,7 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether neither lane has a task."""
+        """Whether no lane has a task."""
         return not any(self.busy.values())
 
 
@@ -190,7 +189,7 @@ class WorkerPool:
 
     def can_take(self, kind: TaskKind) -> bool:
         """Whether a task of this kind could start now."""
-        return not self._is_too_deadly() and self.free_lanes("look" if kind in LOOKS else "move") > 0
+        return not self._is_too_deadly() and self.free_lanes(kind.lane) > 0
 
     def can_queue_move(self) -> bool:
         """Whether a move could wait behind one that is nearly done, so that no worker waits for the engine."""
@@ -225,7 +224,7 @@ class WorkerPool:
 
         ``may_queue``: a move may also wait behind a short one.
         """
-        lane = "look" if kind in LOOKS else "move"
+        lane = kind.lane
         if self.can_take(kind):
             candidates = [worker for worker in self._alive() if not worker.busy[lane]]
             worker = candidates[0] if candidates else self._start_worker()

@@ -72,6 +72,11 @@ class Home:
         return self.root / "work"
 
     @property
+    def live(self) -> Path:
+        """Folder of the newest points of running measurements; may be emptied at any time."""
+        return self.root / "live"
+
+    @property
     def backups(self) -> Path:
         """Folder of copies of the store."""
         return self.root / "backups"

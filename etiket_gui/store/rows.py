@@ -14,7 +14,7 @@ from etiket_gui.domain.states import DestinationState, RunState, SourceState, Tr
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One configured source. Times are ns since 1970 UTC."""
+    """One configured source. Times are ns since 1970 UTC; ``since_ns`` > 0: what is older is ignored."""
 
     id: int
     uuid: str
@@ -31,6 +31,7 @@ class SourceRow:
     seen_count: int
     stray_files: int
     missed_by_watcher: int
+    since_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,22 @@ class Sent:
     description: Mapping[str, Any]
     files: tuple[FileEntry, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionalReceipt:
+    """A provisional version of a measurement that is not finished, as a destination stored it. Sizes in bytes."""
+
+    transfer_id: int
+    dataset_id: int
+    destination_id: int
+    version: str
+    digest: str
+    level: str
+    file_count: int
+    size_bytes: int
+    new_bytes: int
+    description: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from etiket_gui.store.connection import as_ids, asked
 from etiket_gui.store.copying import copy_store
 from etiket_gui.store.models import GONE, counts, datasets, routes, transfers
 from etiket_gui.store.shaping import SELECT_UNSETTLED
-from etiket_gui.store.writer_copies import CopyWriter
+from etiket_gui.store.writer_live import LiveWriter
 
 _d, _t = datasets.c, transfers.c
 
@@ -39,7 +39,7 @@ _OLDEST_WAITING = (
 _ROUTE_IDS = select(routes.c.id)
 
 
-class StoreWriter(CopyWriter):
+class StoreWriter(LiveWriter):
     """Everything that changes the store; see :class:`StoreTransactions` for its transactions and failures."""
 
     def dataset_count(self, source_id: int) -> int:

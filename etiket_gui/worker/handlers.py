@@ -18,12 +18,14 @@ from etiket_gui.destinations.registry import load_destination
 from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import EtiketError, PluginFailed, UsageError
 from etiket_gui.domain.failpoints import fail_here
+from etiket_gui.domain.states import Provisional
 from etiket_gui.domain.tasks import DestinationSpec, SourceSpec, SourceTraits, StoredCopy, TaskKind, TransferItem
 from etiket_gui.osys.hostname import host_name
 from etiket_gui.osys.remote import share_of
 from etiket_gui.store.quick import KnownDatasetsReader
 from etiket_gui.worker.checkpoints import FileCheckpoint
 from etiket_gui.worker.lanes import Handler, Task
+from etiket_gui.worker.live import follow, send_provisional
 from etiket_gui.worker.pace import Pace, PacedProgress
 from etiket_gui.worker.transferring import transfer
 
@@ -67,6 +69,8 @@ class Workshop:
             TaskKind.REMEMBER: self.remember,
             TaskKind.RECOVER: self.recover,
             TaskKind.SWEEP: self.sweep,
+            TaskKind.LIVE: self.live,
+            TaskKind.PROVISIONAL: self.provisional,
         }
 
     def _backend(self, task: Task) -> tuple[SourceSpec, Backend]:
@@ -142,6 +146,21 @@ class Workshop:
         progress = PacedProgress(self._pace, task.stop, lambda rows: task.tell("progress", rows=rows))
         return transfer(task, backend, destination, items, checkpoint, progress)
 
+    def live(self, task: Task) -> dict[str, Any]:
+        """Keep the newest points of running measurements of one source."""
+        _, backend = self._backend(task)
+        runs = [(str(uuid), str(identifier)) for uuid, identifier in task.body["runs"]]
+        return follow(task, backend, runs, Path(task.body["folder"]))
+
+    def provisional(self, task: Task) -> dict[str, Any]:
+        """Send what there is of a running measurement to one destination."""
+        _, backend = self._backend(task)
+        destination_spec, destination = self._destination(task)
+        checkpoint = FileCheckpoint(self._home.work_folder / "checkpoints", destination_spec.uuid)
+        progress = PacedProgress(self._pace, task.stop, lambda rows: None)
+        item = TransferItem.from_json(task.body["item"])
+        return send_provisional(task, backend, destination, item, checkpoint, progress)
+
     def derive(self, task: Task) -> dict[str, Any]:
         """Make the browsable views of datasets that are archived already."""
         _, destination = self._destination(task)
@@ -193,6 +212,7 @@ class Workshop:
             "identity": probe.identity,
             "free_bytes": probe.free_bytes,
             "batch_size": capabilities.batch_size,
+            "replaces": capabilities.provisional is Provisional.REPLACEABLE,
             "address": destination.address(destination.config),
             "is_local": capabilities.is_local,
         }

@@ -1,6 +1,7 @@
-"""The two lanes of a worker process: looks and moves run beside each other, each one task at a time.
+"""The lanes of a worker process: looks, moves and running measurements beside each other, each one task at a time.
 
-A look (scan, probe) must not wait behind hours of copying; a move must not wait behind a slow scan.
+A look (scan, probe) must not wait behind hours of copying; a move must not wait behind a slow scan; the newest points
+of a running measurement must wait for neither.
 """
 
 from __future__ import annotations

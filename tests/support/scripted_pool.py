@@ -12,7 +12,6 @@ from etiket_gui.domain.content import Description, DiscoverySummary, FileEntry, 
 from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.tasks import SourceTraits, TaskKind
 from etiket_gui.engine.coordinator import Coordinator
-from etiket_gui.engine.workers import LOOKS
 from tests.support.clock import FakeClock
 
 Message = dict[str, Any]
@@ -74,8 +73,8 @@ class ScriptedPool:
 
     def can_take(self, kind: TaskKind) -> bool:
         """Whether a lane is free."""
-        is_look = kind in LOOKS
-        return sum((task.kind in LOOKS) == is_look for task in self._tasks.values()) < self.workers
+        lane = kind.lane
+        return sum(task.kind.lane == lane for task in self._tasks.values()) < self.workers
 
     def can_queue_move(self) -> bool:
         """Nothing waits at a worker here."""

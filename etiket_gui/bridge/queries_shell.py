@@ -1,0 +1,69 @@
+"""What tray and header of the window say, read by plain sqlite3: the overview, and which problems are the worst."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from etiket_gui.bridge.queries_pages import Overview, overview
+from etiket_gui.domain.states import DestinationState, RetryClass, SourceState
+
+#: These wait for a person, or for a bug to be mended; the others go away by themselves.
+_NEEDS_PERSON = (RetryClass.ON_USER.value, RetryClass.NEVER.value)
+_MOST_READ = 20
+
+
+@dataclass(frozen=True, slots=True)
+class WorstProblem:
+    """One open problem in short. ``kind`` is item, source, destination or engine; ``failure`` the failure's class."""
+
+    kind: str
+    failure: str
+    title: str
+    reason: str
+    advice: str
+    source: str
+    destination: str
+    dataset: str
+    needs_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShellFacts:
+    """The overview and the open problems that are not just a place that is away, those for a person first.
+
+    ``problem_count`` counts all of those; ``worst`` holds the first few.
+    """
+
+    overview: Overview
+    problem_count: int = 0
+    needs_person_count: int = 0
+    worst: tuple[WorstProblem, ...] = ()
+
+
+_OPEN = """
+FROM problems p
+LEFT JOIN sources s ON s.id = p.source_id
+LEFT JOIN destinations d ON d.id = p.destination_id
+LEFT JOIN datasets x ON x.id = p.dataset_id
+WHERE p.is_open = 1
+  AND NOT (p.kind = 'source' AND s.state IS ?)
+  AND NOT (p.kind = 'destination' AND d.state IS ?)
+"""
+
+
+def shell_facts(connection: sqlite3.Connection) -> ShellFacts:
+    """What tray and header show; to be asked inside one transaction."""
+    away = (SourceState.OFFLINE.value, DestinationState.OFFLINE.value)
+    total, person = connection.execute(
+        f"SELECT count(*), count(CASE WHEN p.retry_class IN (?, ?) THEN 1 END) {_OPEN}",
+        (*_NEEDS_PERSON, *away),
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT p.kind, p.problem_kind, p.title, p.reason, p.advice, coalesce(s.name, ''), coalesce(d.name, ''),"
+        f" coalesce(x.name, ''), p.retry_class IN (?, ?) AS needs {_OPEN}"
+        " ORDER BY needs DESC, p.kind = 'item', p.since_ns, p.id LIMIT ?",
+        (*_NEEDS_PERSON, *away, _MOST_READ),
+    )
+    worst = tuple(WorstProblem(*row[:8], bool(row[8])) for row in rows)
+    return ShellFacts(overview(connection), total, person, worst)

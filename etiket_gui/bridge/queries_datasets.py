@@ -1,0 +1,258 @@
+"""What the table of datasets asks of the store: the ids in their order, some rows in full, and counts for the chips."""
+
+from __future__ import annotations
+
+import enum
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from etiket_gui.domain.states import WORST_FIRST, RunState, TransferState
+
+#: The state shown for what is no longer at its source; beside the words of TransferState.
+GONE = "gone"
+_PARSED_AT_ONCE = 16_000
+
+
+class Column(enum.StrEnum):
+    """What can be shown of a dataset in a table, and sorted by."""
+
+    STATE = "state"
+    NAME = "name"
+    SOURCE = "source"
+    COLLECTED = "collected"
+    SIZE = "size"
+    FILES = "files"
+    DESTINATIONS = "destinations"
+    ARCHIVED = "archived"
+    PROGRESS = "progress"
+    KEYWORDS = "keywords"
+    RUN_STATE = "run_state"
+    CHANGED = "changed"
+    IDENTIFIER = "identifier"
+    UUID = "uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuestion:
+    """What a table shows, and in which order. Empty sets mean "all of them"; what is gone only shows when asked for.
+
+    ``states`` are words of TransferState and ``gone``; with ``destination_ids`` they are the states of the transfers
+    to those. ``since_ns`` (ns since 1970 UTC) leaves out what was collected before. Every word of ``search`` must be
+    in name, identifier, text, attributes or keywords.
+    """
+
+    sort: Column = Column.COLLECTED
+    is_descending: bool = True
+    states: frozenset[str] = frozenset()
+    source_ids: frozenset[int] = frozenset()
+    destination_ids: frozenset[int] = frozenset()
+    run_states: frozenset[RunState] = frozenset()
+    since_ns: int | None = None
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineTransfer:
+    """A dataset's way to one destination. Times are ns since 1970 UTC."""
+
+    destination: str
+    state: TransferState
+    version: str | None
+    archived_ns: int | None
+    verified_at_ns: int | None
+    proven_at_ns: int | None
+    reason: str
+    due_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetLine:
+    """One row of the table. ``state`` is a word of TransferState or ``gone``. Times are ns since 1970 UTC."""
+
+    id: int
+    uuid: str
+    name: str
+    identifier: str
+    source: str
+    collected_ns: int | None
+    run_state: RunState
+    state: str
+    size_bytes: int
+    file_count: int
+    newest_change_ns: int
+    keywords: tuple[str, ...]
+    transfers: tuple[LineTransfer, ...]
+
+    @property
+    def archived_ns(self) -> int | None:
+        """When the newest copy was archived; None when there is none."""
+        return max((item.archived_ns for item in self.transfers if item.archived_ns is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ChipCounts:
+    """How many datasets are in each state (``gone`` and ``ignored`` too), and of each source and destination.
+
+    A source's number leaves out what is gone; a destination's is that of the transfers to it.
+    """
+
+    by_state: Mapping[str, int]
+    by_source: Mapping[int, int]
+    by_destination: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        """Datasets that are at their source."""
+        return sum(self.by_source.values())
+
+
+def _ranked(column: str, words: Iterable[str]) -> str:
+    cases = " ".join(f"WHEN '{word}' THEN {rank}" for rank, word in enumerate(words))
+    return f"CASE {column} {cases} ELSE 99 END"
+
+
+_OF_TRANSFERS = "(SELECT {what} FROM transfers t WHERE t.dataset_id = d.id)"
+_STATE_RANK = _ranked("d.shown", [state.value for state in WORST_FIRST])
+_SENDING_FIRST = _ranked("d.shown", ("archived", "ignored", "gone", "held", "failed", "waiting", "sending"))
+_KEYS: dict[Column, str] = {
+    Column.STATE: _STATE_RANK,
+    Column.NAME: "d.name COLLATE NOCASE",
+    Column.SOURCE: "(SELECT s.name FROM sources s WHERE s.id = d.source_id) COLLATE NOCASE",
+    Column.COLLECTED: "d.collected_ns",
+    Column.SIZE: "d.size_bytes",
+    Column.FILES: "d.file_count",
+    # Longer first: 1.10.0 is newer than 1.9.0.
+    Column.DESTINATIONS: _OF_TRANSFERS.format(what="max(printf('%03d', length(t.version)) || t.version)"),
+    Column.ARCHIVED: _OF_TRANSFERS.format(what="max(t.archived_ns)"),
+    Column.PROGRESS: _SENDING_FIRST,
+    Column.KEYWORDS: "(SELECT json_extract(x.content, '$.keywords') FROM descriptions x WHERE x.dataset_id = d.id)",
+    Column.RUN_STATE: _ranked("d.run_state", [state.value for state in RunState]),
+    Column.CHANGED: "d.newest_change_ns",
+    Column.IDENTIFIER: "d.identifier COLLATE NOCASE",
+    Column.UUID: "d.uuid",
+}
+
+_LINES = """
+SELECT d.id, d.uuid, d.name, d.identifier, s.name, d.collected_ns, d.run_state, d.shown, d.size_bytes, d.file_count,
+       d.newest_change_ns, json_extract(x.content, '$.keywords')
+FROM datasets d JOIN sources s ON s.id = d.source_id LEFT JOIN descriptions x ON x.dataset_id = d.id
+WHERE d.id IN (SELECT value FROM json_each(?))
+"""
+_LINE_TRANSFERS = """
+SELECT t.dataset_id, n.name, t.state, t.version, t.archived_ns, t.verified_at_ns, t.proven_at_ns, t.reason, t.due_ns
+FROM transfers t JOIN routes r ON r.id = t.route_id JOIN destinations n ON n.id = r.destination_id
+WHERE t.dataset_id IN (SELECT value FROM json_each(?)) ORDER BY t.dataset_id, n.name COLLATE NOCASE
+"""
+
+
+def _statement(question: TableQuestion) -> tuple[str, list[object]]:
+    """The question in SQL: one row per dataset with its id, in order."""
+    conditions: list[str] = []
+    values: list[object] = []
+
+    def within(column: str, chosen: Iterable[object]) -> str:
+        values.append(json.dumps(sorted(chosen, key=str)))
+        return f"{column} IN (SELECT value FROM json_each(?))"
+
+    if question.destination_ids and question.states:
+        routes = within("destination_id", question.destination_ids)
+        states = within("shown", question.states)
+        conditions.append(
+            f"d.id IN (SELECT dataset_id FROM transfers WHERE route_id IN (SELECT id FROM routes WHERE {routes})"
+            f" AND {states})"
+        )
+    elif question.destination_ids:
+        routes = within("destination_id", question.destination_ids)
+        conditions.append(f"d.source_id IN (SELECT source_id FROM routes WHERE {routes})")
+    if question.states and not question.destination_ids:
+        conditions.append(within("d.shown", question.states))
+        if "archived" not in question.states:
+            # Said as the index says it, so that a few unfinished among many archived ones are found at once.
+            conditions.append("d.shown <> 'archived'")
+    elif not question.states:
+        conditions.append(f"d.shown IS NOT '{GONE}'")
+    if question.source_ids:
+        conditions.append(within("d.source_id", question.source_ids))
+    if question.run_states:
+        conditions.append(within("d.run_state", [state.value for state in question.run_states]))
+    if question.since_ns is not None:
+        values.append(question.since_ns)
+        conditions.append("coalesce(d.collected_ns, d.newest_change_ns) >= ?")
+    words = question.search.casefold().split()
+    joined = "JOIN descriptions x ON x.dataset_id = d.id" if words else ""
+    for word in words:
+        values.append(word)
+        conditions.append("instr(x.search_text, ?) > 0")
+    direction = "DESC" if question.is_descending else "ASC"
+    where = " AND ".join(conditions)
+    order = f"{_KEYS[question.sort]} {direction}, d.id DESC"
+    return f"SELECT d.id FROM datasets d {joined} WHERE {where} ORDER BY {order}", values
+
+
+def dataset_ids(connection: sqlite3.Connection, question: TableQuestion) -> array[int]:
+    """The ids of the datasets that are shown, in their order, as 64-bit integers.
+
+    SQLite makes one text of them and lets go of the interpreter meanwhile, so that the window goes on.
+    """
+    statement, values = _statement(question)
+    found = connection.execute(f"SELECT group_concat(id) FROM ({statement})", values).fetchone()[0]
+    return parsed_ids(found or "")
+
+
+def parsed_ids(text: str) -> array[int]:
+    """The numbers of a comma-separated list, in short steps between which other threads may run."""
+    ids: array[int] = array("q")
+    start = 0
+    while start < len(text):
+        end = text.find(",", start + _PARSED_AT_ONCE)
+        if end < 0:
+            end = len(text)
+        ids.extend(map(int, text[start:end].split(",")))
+        start = end + 1
+    return ids
+
+
+def dataset_lines(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, DatasetLine]:
+    """These datasets in full, by id; what is no longer there is left out."""
+    asked = json.dumps(list(ids))
+    transfers: dict[int, list[LineTransfer]] = {}
+    for dataset_id, destination, state, *rest in connection.execute(_LINE_TRANSFERS, (asked,)):
+        transfers.setdefault(dataset_id, []).append(LineTransfer(destination, TransferState(state), *rest))
+    found = {}
+    for row in connection.execute(_LINES, (asked,)):
+        keywords = json.loads(row[11]) if row[11] else ()
+        found[row[0]] = DatasetLine(
+            id=row[0],
+            uuid=row[1],
+            name=row[2],
+            identifier=row[3],
+            source=row[4],
+            collected_ns=row[5],
+            run_state=RunState(row[6]),
+            state=row[7] or TransferState.WAITING.value,
+            size_bytes=row[8],
+            file_count=row[9],
+            newest_change_ns=row[10],
+            keywords=tuple(str(word) for word in keywords) if isinstance(keywords, list) else (),
+            transfers=tuple(transfers.get(row[0], ())),
+        )
+    return found
+
+
+def chip_counts(connection: sqlite3.Connection) -> ChipCounts:
+    """How many datasets each filter chip would show; costs the same for any number of datasets."""
+    by_state: dict[str, int] = {}
+    by_source: dict[int, int] = {}
+    by_destination: dict[int, int] = {}
+    rows = connection.execute("SELECT source_id, destination_id, shown, number FROM status_counts")
+    for source_id, destination_id, shown, number in rows:
+        if destination_id is not None:
+            by_destination[destination_id] = by_destination.get(destination_id, 0) + number
+            continue
+        by_state[shown] = by_state.get(shown, 0) + number
+        if shown != GONE:
+            by_source[source_id] = by_source.get(source_id, 0) + number
+    return ChipCounts(by_state, by_source, by_destination)

@@ -213,6 +213,7 @@ def _configure_add_source(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="how it is called from now on")
     parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help="its options; etiket-sync plugins lists them")
     configure_routes(parser)
+    configure_since(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--continue", dest="continued", metavar="SOURCE", help="go on with this source (uuid or name) of a destination"
@@ -231,6 +232,32 @@ def configure_routes(parser: ArgumentParser) -> None:
     )
 
 
+def configure_since(parser: ArgumentParser) -> None:
+    """Describe ``--since``."""
+    parser.add_argument(
+        "--since",
+        metavar="DATE",
+        help="ignore datasets that are older: a date like 2026-03-01, 'now', or 'all' for every dataset (the default)",
+    )
+
+
+def since_from_text(text: str) -> int:
+    """ns since 1970 UTC of a date or time (this computer's own zone unless it names one), ``now`` or ``all`` (0)."""
+    import datetime as dt
+    import time
+
+    match text.strip().lower():
+        case "all":
+            return 0
+        case "now":
+            return time.time_ns()
+    try:
+        moment = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date. Write it as 2026-03-01, or write now or all.") from None
+    return int(moment.astimezone().timestamp()) * 10**9
+
+
 def _add_source(session: Session, arguments: Namespace) -> int:
     add_source(
         session,
@@ -240,6 +267,7 @@ def _add_source(session: Session, arguments: Namespace) -> int:
         wanted_routes=arguments.routes or (),
         continued=arguments.continued,
         is_new=arguments.new,
+        since_ns=0 if arguments.since is None else since_from_text(arguments.since),
     )
     return ExitCode.OK
 
@@ -253,6 +281,7 @@ def add_source(
     wanted_routes: Sequence[str] = (),
     continued: str | None = None,
     is_new: bool = False,
+    since_ns: int = 0,
 ) -> None:
     """Add a source and say so. Raises UsageError with the reason when it makes no sense."""
     from etiket_gui.backends.registry import load_backend
@@ -268,7 +297,7 @@ def add_source(
     uuid = continuing.source_uuid(
         session, continuing.candidate(backend, config), route_rows, continued=continued, is_new=is_new
     )
-    reply = session.steer(AddSource(name, backend.identifier, config, routes, uuid))
+    reply = session.steer(AddSource(name, backend.identifier, config, routes, uuid, since_ns))
     if session.output.is_json:
         session.output.json(
             {

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from etiket_gui.cli.configuring import check_source_places, configure_routes, routes_from_text
+from etiket_gui.cli.configuring import (
+    check_source_places,
+    configure_routes,
+    configure_since,
+    routes_from_text,
+    since_from_text,
+)
 from etiket_gui.cli.exit_codes import ExitCode
 from etiket_gui.cli.session import CommandLine, Session
 from etiket_gui.cli.values import options_from_text
@@ -27,6 +33,7 @@ def _configure_edit_source(parser: ArgumentParser) -> None:
     parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help="options to change; the others stay")
     configure_routes(parser)
     parser.add_argument("--name", dest="new_name", metavar="NEW", help="call it so from now on")
+    configure_since(parser)
     able = parser.add_mutually_exclusive_group()
     able.add_argument("--enable", dest="is_enabled", action="store_const", const=True, help="look into it again")
     able.add_argument("--disable", dest="is_enabled", action="store_const", const=False, help="do not look into it")
@@ -38,7 +45,8 @@ def _edit_source(session: Session, arguments: Namespace) -> int:
     reader = session.reader()
     sources, destinations = reader.sources(), reader.destinations()
     source = named("source", arguments.name, sources)
-    if not (arguments.options or arguments.routes or arguments.new_name) and arguments.is_enabled is None:
+    given = arguments.options or arguments.routes or arguments.new_name or arguments.since is not None
+    if not given and arguments.is_enabled is None:
         raise UsageError("Nothing to change is given.", advice="See: etiket-sync edit-source --help")
     if arguments.new_name:
         check_name("source", arguments.new_name)
@@ -53,7 +61,8 @@ def _edit_source(session: Session, arguments: Namespace) -> int:
     if arguments.routes:
         routes = routes_from_text(arguments.routes, destinations)
         check_scopes(source.backend, backend.scope_policy, routes)
-    command = EditSource(source.name, arguments.new_name, config, routes, arguments.is_enabled)
+    since_ns = None if arguments.since is None else since_from_text(arguments.since)
+    command = EditSource(source.name, arguments.new_name, config, routes, arguments.is_enabled, since_ns)
     return _tell(session, session.steer(command))
 
 

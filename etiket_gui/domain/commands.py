@@ -70,24 +70,29 @@ class ProbeNow(Command):
 
 @dataclass(frozen=True, slots=True)
 class AddSource(Command):
-    """Register a source. ``routes`` are (destination name, scope or "") pairs; ``uuid`` continues an old source."""
+    """Register a source. ``routes`` are (destination name, scope or "") pairs; ``uuid`` continues an old source.
+
+    ``since_ns`` (ns since 1970 UTC, 0: none): datasets that are older are ignored.
+    """
 
     name: str
     backend: str
     config: Mapping[str, Any]
     routes: tuple[tuple[str, str], ...] = ()
     uuid: str = ""
+    since_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EditSource(Command):
-    """Change a source; None leaves a part as it is."""
+    """Change a source; None leaves a part as it is, and ``since_ns`` 0 takes all datasets, old ones too."""
 
     name: str
     new_name: str | None = None
     config: Mapping[str, Any] | None = None
     routes: tuple[tuple[str, str], ...] | None = None
     is_enabled: bool | None = None
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,7 @@ class Engine:
         reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command)
         if isinstance(command, _CONFIGURES):
             coordinator.load_configuration()
+            coordinator.transfers.note_waiting()
         elif isinstance(command, _STEERS):
             coordinator.load_steering()
         elif isinstance(command, RetryTransfers) and command.dataset_ids:

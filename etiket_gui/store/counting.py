@@ -39,7 +39,7 @@ WORST = (
 
 def _set_apart(otherwise: ColumnElement[Any]) -> ColumnElement[Any]:
     return case(
-        (_d.is_ignored == literal_column("1"), _literal(TransferState.IGNORED.value)),
+        (_d.is_ignored != literal_column("0"), _literal(TransferState.IGNORED.value)),
         (_d.is_gone == literal_column("1"), _literal(GONE)),
         else_=otherwise,
     )

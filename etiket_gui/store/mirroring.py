@@ -69,7 +69,9 @@ def _restore(writer: ConfigurationWriter, mirror: Mapping[str, Any]) -> None:
             continue
         routes = [(ids[uuid], scope) for uuid, scope in item["routes"] if uuid in ids]
         name = _free(item["name"], names)
-        row = writer.add_source(item["uuid"], name, item["backend"], item["config"], routes)
+        row = writer.add_source(
+            item["uuid"], name, item["backend"], item["config"], routes, since_ns=item.get("since_ns", 0)
+        )
         if not item["is_enabled"]:
             writer.edit_source(row.id, is_enabled=False)
 

@@ -24,6 +24,9 @@ from sqlalchemy import (
 #: What ``shown`` is for a dataset that is no longer at its source; beside the transfer states.
 GONE = "gone"
 
+#: What ``is_ignored`` is for a dataset that a person left out, and for one from before its source's beginning.
+LEFT_OUT, TOO_OLD = 1, 2
+
 metadata = MetaData()
 
 
@@ -65,6 +68,14 @@ sources = Table(
     _number("missed_by_watcher"),
     _text("held_reason"),
     sqlite_autoincrement=True,
+)
+
+#: From when on the datasets of a source count; older ones are ignored. A source without a row begins with its first.
+beginnings = Table(
+    "beginnings",
+    metadata,
+    Column("source_id", Integer, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    _number("since_ns"),
 )
 
 destinations = Table(

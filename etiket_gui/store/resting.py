@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Select, bindparam, exists, select, update
 from etiket_gui.domain import guards
 from etiket_gui.domain.states import TransferState, VerificationLevel
 from etiket_gui.store.connection import as_ids, asked
-from etiket_gui.store.models import datasets, receipts, sources, transfers
+from etiket_gui.store.models import TOO_OLD, datasets, receipts, sources, transfers
 from etiket_gui.store.shaping import LARGE_BYTES
 
 STILL_WRITTEN = "still being written"
+TOO_OLD_REASON = "from before the date with which this source begins"
 NOT_VERIFIED = "stored, but not verified there"
 
 _t, _d = transfers.c, datasets.c
@@ -87,7 +88,7 @@ def is_archived(facts: Any) -> bool:
 def resting_state(facts: Any) -> tuple[TransferState, str]:
     """The state and reason of a transfer that nobody works on and that has not failed."""
     if facts.is_ignored:
-        return TransferState.IGNORED, ""
+        return TransferState.IGNORED, TOO_OLD_REASON if facts.is_ignored == TOO_OLD else ""
     if facts.settled_fingerprint is None or facts.settled_fingerprint != facts.fingerprint:
         return TransferState.HELD, STILL_WRITTEN
     if is_archived(facts):

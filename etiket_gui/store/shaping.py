@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, select, text
+from sqlalchemy import bindparam, case, func, select, text
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry
@@ -24,6 +24,7 @@ from etiket_gui.store.counting import WORST
 from etiket_gui.store.models import (
     GONE,
     activity,
+    beginnings,
     datasets,
     descriptions,
     destinations,
@@ -45,7 +46,11 @@ from etiket_gui.store.rows import (
     TransferRow,
 )
 
-SELECT_SOURCES = select(sources).order_by(sources.c.id)
+SELECT_SOURCES = (
+    select(sources, func.coalesce(beginnings.c.since_ns, 0).label("since_ns"))
+    .outerjoin(beginnings, beginnings.c.source_id == sources.c.id)
+    .order_by(sources.c.id)
+)
 SELECT_DESTINATIONS = select(destinations).order_by(destinations.c.id)
 SELECT_ROUTES = select(routes).order_by(routes.c.id)
 SELECT_FILES = select(files).order_by(files.c.name)
@@ -86,6 +91,7 @@ def source_row(row: Any) -> SourceRow:
         seen_count=row.seen_count,
         stray_files=row.stray_files,
         missed_by_watcher=row.missed_by_watcher,
+        since_ns=row.since_ns,
     )
 
 

@@ -13,9 +13,11 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
+from etiket_gui.store.beginning import set_beginning
 from etiket_gui.store.connection import compact
 from etiket_gui.store.mirroring import write_mirror
 from etiket_gui.store.models import (
+    TOO_OLD,
     activity,
     counts,
     datasets,
@@ -27,7 +29,7 @@ from etiket_gui.store.models import (
     transfers,
 )
 from etiket_gui.store.resting import FACTS as TRANSFER_FACTS
-from etiket_gui.store.resting import STILL_WRITTEN, rest
+from etiket_gui.store.resting import STILL_WRITTEN, TOO_OLD_REASON, facts_of_datasets, rest
 from etiket_gui.store.rows import DestinationRow, IdentityOutcome, RouteRow, SourceRow
 from etiket_gui.store.shaping import (
     LARGE_BYTES,
@@ -54,12 +56,17 @@ _MISSING_TRANSFERS = insert(transfers).from_select(
         _d.id,
         bindparam("route"),
         case(
-            (_d.is_ignored == 1, literal(TransferState.IGNORED.value)),
+            (_d.is_ignored != 0, literal(TransferState.IGNORED.value)),
             (~_is_settled, literal(TransferState.HELD.value)),
             (sources.c.held_reason != "", literal(TransferState.HELD.value)),
             else_=literal(TransferState.WAITING.value),
         ),
-        case((_d.is_ignored == 1, literal("")), (~_is_settled, literal(STILL_WRITTEN)), else_=sources.c.held_reason),
+        case(
+            (_d.is_ignored == TOO_OLD, literal(TOO_OLD_REASON)),
+            (_d.is_ignored != 0, literal("")),
+            (~_is_settled, literal(STILL_WRITTEN)),
+            else_=sources.c.held_reason,
+        ),
         _d.newest_change_ns,
         _d.size_bytes,
         case((_d.size_bytes > LARGE_BYTES, 1), else_=0),
@@ -126,9 +133,19 @@ class ConfigurationWriter(StoreTransactions):
             raise UsageError(f"A {what} named {name!r} exists already; give another name.")
 
     def add_source(
-        self, uuid: str, name: str, backend: str, config: Mapping[str, Any], routes: Routes = ()
+        self,
+        uuid: str,
+        name: str,
+        backend: str,
+        config: Mapping[str, Any],
+        routes: Routes = (),
+        *,
+        since_ns: int = 0,
     ) -> SourceRow:
-        """Register a source; ``routes`` are (destination id, scope) pairs. Raises UsageError for a used name."""
+        """Register a source; ``routes`` are (destination id, scope) pairs. Raises UsageError for a used name.
+
+        ``since_ns`` > 0: datasets that are older are ignored.
+        """
         with self._transaction() as connection:
             self._refuse_used_name(sources, name, -1, "source")
             if connection.execute(select(sources.c.id).where(sources.c.uuid == uuid)).first() is not None:
@@ -138,6 +155,7 @@ class ConfigurationWriter(StoreTransactions):
             )
             source_id = int(added.lastrowid)
             self._set_routes(source_id, routes)
+            set_beginning(connection, source_id, since_ns)
             self._mirror_configuration()
             return self.source(source_id)
 
@@ -149,6 +167,7 @@ class ConfigurationWriter(StoreTransactions):
         config: Mapping[str, Any] | None = None,
         is_enabled: bool | None = None,
         routes: Routes | None = None,
+        since_ns: int | None = None,
     ) -> SourceRow:
         """Change a source; None leaves a part as it is. Raises UsageError for an unknown source or a used name.
 
@@ -170,6 +189,10 @@ class ConfigurationWriter(StoreTransactions):
                 connection.execute(update(sources).where(sources.c.id == source_id).values(values))
             if routes is not None:
                 self._set_routes(source_id, routes)
+            if since_ns is not None and since_ns != before.since_ns:
+                concerned = set_beginning(connection, source_id, since_ns)
+                rest(connection, facts_of_datasets(connection, concerned))
+                self._touch(concerned)
             self._mirror_configuration()
             return self.source(source_id)
 
@@ -326,6 +349,7 @@ class ConfigurationWriter(StoreTransactions):
                         "config": dict(row.config),
                         "is_enabled": row.is_enabled,
                         "root_place": row.root_place,
+                        **({"since_ns": row.since_ns} if row.since_ns else {}),
                         "routes": [[uuids[route.destination_id], route.scope] for route in self._routes(row.id)],
                     }
                     for row in self.sources()

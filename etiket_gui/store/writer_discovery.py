@@ -13,9 +13,10 @@ from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.identity import dataset_uuid
 from etiket_gui.domain.states import Realm, TransferState
+from etiket_gui.store.beginning import beginning_of, is_too_old, take_renewed
 from etiket_gui.store.connection import as_ids, asked, compact
-from etiket_gui.store.models import datasets, descriptions, problems, receipts, transfers
-from etiket_gui.store.resting import STILL_WRITTEN, facts_of_datasets, rest
+from etiket_gui.store.models import TOO_OLD, datasets, descriptions, problems, receipts, transfers
+from etiket_gui.store.resting import STILL_WRITTEN, TOO_OLD_REASON, facts_of_datasets, rest
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow, StoredDatasetFacts
 from etiket_gui.store.shaping import (
     LARGE_BYTES,
@@ -107,11 +108,14 @@ class DiscoveryWriter(ProblemWriter):
             latest = {item.identifier: item for item in found}
             parameters = {"source": source.id, "identifiers": as_ids(latest)}
             known = {row.identifier: row for row in connection.execute(_KNOWN, parameters)}
+            since_ns = beginning_of(connection, source.id)
             new = [item for item in latest.values() if item.identifier not in known]
-            made = self._make_datasets(source, realm, new) if new else {}
+            made = self._make_datasets(source, realm, new, since_ns) if new else {}
             if known:
                 self._see_again(
-                    [(known[item.identifier], item) for item in latest.values() if item.identifier in known]
+                    source.id,
+                    since_ns,
+                    [(known[item.identifier], item) for item in latest.values() if item.identifier in known],
                 )
             outcomes = []
             for item in latest.values():
@@ -135,7 +139,9 @@ class DiscoveryWriter(ProblemWriter):
                 )
             return outcomes
 
-    def _make_datasets(self, source: SourceRow, realm: Realm, new: Sequence[Found]) -> dict[str, tuple[int, str]]:
+    def _make_datasets(
+        self, source: SourceRow, realm: Realm, new: Sequence[Found], since_ns: int
+    ) -> dict[str, tuple[int, str]]:
         connection = self._connection
         identities = self._free_identities(source, realm, [item.identifier for item in new])
         next_id = int(connection.execute(_LAST_ID).scalar_one()) + 1
@@ -162,6 +168,7 @@ class DiscoveryWriter(ProblemWriter):
                     "newest_change_ns": clamped(item.newest_change_ns),
                     "looked_at_ns": item.looked_at_ns,
                     "found_ns": now_ns,
+                    "is_ignored": TOO_OLD if is_too_old(item, since_ns) else 0,
                 }
             )
         connection.execute(_NEW_DATASET, rows)
@@ -184,8 +191,8 @@ class DiscoveryWriter(ProblemWriter):
             {
                 "dataset_id": row["id"],
                 "route_id": route.id,
-                "state": TransferState.HELD.value,
-                "reason": STILL_WRITTEN,
+                "state": (TransferState.IGNORED if row.get("is_ignored") else TransferState.HELD).value,
+                "reason": TOO_OLD_REASON if row.get("is_ignored") else STILL_WRITTEN,
                 "order_ns": row["newest_change_ns"],
                 "size_bytes": row["size_bytes"],
                 "is_large": int(row["size_bytes"] > LARGE_BYTES),
@@ -214,7 +221,7 @@ class DiscoveryWriter(ProblemWriter):
                     free[identifier] = (uuid, ordinals.pop(identifier))
         return free
 
-    def _see_again(self, pairs: Sequence[tuple[Any, Found]]) -> None:
+    def _see_again(self, source_id: int, beginning_ns: int, pairs: Sequence[tuple[Any, Found]]) -> None:
         connection = self._connection
         updates, unchanged = [], []
         for row, item in pairs:
@@ -241,6 +248,10 @@ class DiscoveryWriter(ProblemWriter):
             connection.execute(_SENT_STAYS_SENT, unchanged)
             connection.execute(_MANIFEST_STAYS, unchanged)
             self._settle_transfers([entry["which"] for entry in unchanged])
+        if beginning_ns:
+            renewed = take_renewed(connection, source_id, beginning_ns, [row.id for row, _ in pairs])
+            rest(connection, facts_of_datasets(connection, renewed))
+            self._touch(renewed)
         self._touch(row.id for row, _ in pairs if row.is_gone)
 
     def mark_settled(self, pairs: Iterable[tuple[int, int]]) -> list[int]:

@@ -250,3 +250,15 @@ def test_what_is_continued_must_be_known_and_unique(
         assert words in ended.err
     added = configured.ok("add-source", "folder", "x", f"root_directory={other}", "--continue", "uuid-2", "--json")
     assert added.json["uuid"] == "uuid-2"
+
+
+def test_a_source_may_begin_with_a_date_or_now(configured: CommandLineRunner, data: Path) -> None:
+    (data / "older").mkdir()
+    (data / "older" / "data.txt").write_text("1")
+    assert configured("edit-source", "lab", "--since", "yesterday").code == 2
+    configured.ok("edit-source", "lab", "--since", "2099-01-01")
+    configured("run", "--once")
+    assert {row["state"] for row in configured.ok("datasets", "--json").json} == {"ignored"}
+    configured.ok("edit-source", "lab", "--since", "all")
+    configured.ok("run", "--once")
+    assert {row["state"] for row in configured.ok("datasets", "--json").json} == {"archived"}

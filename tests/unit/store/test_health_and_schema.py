@@ -148,14 +148,14 @@ def test_older_store_is_copied_and_brought_up(home: Home, monkeypatch: pytest.Mo
     import shutil
 
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "rev_0002_more.py").write_text(
-        'from alembic import op\nrevision = "0002"\ndown_revision = "0001"\n\n\n'
+    (folder / "versions" / "rev_9999_more.py").write_text(
+        f'from alembic import op\nrevision = "9999"\ndown_revision = "{schema.HEAD}"\n\n\n'
         'def upgrade() -> None:\n    op.execute("CREATE TABLE extra (id INTEGER PRIMARY KEY)")\n',
         "utf-8",
     )
     kept = schema.migrate(home.store, home.backups, migrations=folder)
-    assert schema.revision_of(home.store) == "0002"
-    assert schema.revision_of(kept) == "0001"
+    assert schema.revision_of(home.store) == "9999"
+    assert schema.revision_of(kept) == schema.HEAD
     assert sorted(path.name for path in home.root.glob("*store*")) == ["store.sqlite"]
 
 

@@ -198,6 +198,8 @@ def _datasets_json(session: Session, arguments: Namespace) -> None:
         transfers = reader.transfers_of([row.id for row in page])
         for row in page:
             value = _dataset_json(row, sources[row.source_id], transfers.get(row.id, ()), destinations)
+            if row.run_state is RunState.LIVE:
+                value["progress"] = _progress_json(session, row)
             if has_files:
                 entries = list(reader.files(row.id))
                 value["files"] = [
@@ -281,7 +283,7 @@ def _datasets_table(session: Session, arguments: Namespace) -> None:
                     local_time(row.collected_ns),
                     sources.get(row.source_id, ""),
                     size_text(row.size_bytes),
-                    _shown_state(row),
+                    _shown_state(row, _progress_text(session, row)),
                     row.uuid[:8],
                 )
                 for row in rows
@@ -292,12 +294,35 @@ def _datasets_table(session: Session, arguments: Namespace) -> None:
         output.line(f"… and more: these are the first {limit}. All of them: --limit 0")
 
 
-def _shown_state(row: DatasetRow) -> str:
+def _progress_json(session: Session, row: DatasetRow) -> dict[str, Any] | None:
+    """How far a running measurement is, None when nothing was seen of it yet."""
+    from etiket_gui.store.live_points import read_progress
+
+    progress = read_progress(session.home.live, row.uuid)
+    if progress is None:
+        return None
+    return {
+        "points": progress.point_count,
+        "expected_points": progress.expected_count,
+        "seen_at": iso_time(progress.at_ns),
+    }
+
+
+def _progress_text(session: Session, row: DatasetRow) -> str:
+    progress = _progress_json(session, row) if row.run_state is RunState.LIVE else None
+    if progress is None:
+        return ""
+    expected = progress["expected_points"]
+    return f"{progress['points']} of {expected} points" if expected else f"{progress['points']} points"
+
+
+def _shown_state(row: DatasetRow, progress: str = "") -> str:
     beside = [
         word
         for word, is_so in (
             ("gone", row.is_gone),
             (row.run_state.value, row.run_state is not RunState.COMPLETE),
+            (progress, bool(progress)),
         )
         if is_so
     ]

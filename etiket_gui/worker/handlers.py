@@ -27,6 +27,7 @@ from etiket_gui.worker.checkpoints import FileCheckpoint
 from etiket_gui.worker.lanes import Handler, Task
 from etiket_gui.worker.live import follow, send_provisional
 from etiket_gui.worker.pace import Pace, PacedProgress
+from etiket_gui.worker.scratch import scratch_folder
 from etiket_gui.worker.transferring import transfer
 
 _FOUND_PER_MESSAGE = 200
@@ -50,8 +51,9 @@ class WorkerHome:
 class Workshop:
     """Builds and keeps the plug-in objects of one lane; used by that lane's thread alone."""
 
-    def __init__(self, home: WorkerHome, pace: Pace, options: Mapping[str, Any]) -> None:
+    def __init__(self, home: WorkerHome, pace: Pace, options: Mapping[str, Any], lane: str) -> None:
         self._home = home
+        self._scratch = scratch_folder(home.work_folder, lane)
         self._pace = pace
         self._options = options
         self._backends: dict[str, Backend] = {}
@@ -78,7 +80,8 @@ class Workshop:
         key = json.dumps(task.body["source"], sort_keys=True)
         if key not in self._backends:
             kind = load_backend(spec.backend)
-            work_folder = self._home.work_folder / "sources" / spec.uuid
+            work_folder = self._scratch / spec.uuid
+            work_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             config = _configured(spec.name, kind.config_class, spec.config)
             self._backends[key] = kind(config, BackendContext(spec.uuid, work_folder))
         return spec, self._backends[key]

@@ -16,6 +16,7 @@ from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.store.live_points import cursor_of, keep_points
 from etiket_gui.worker.lanes import Task
+from etiket_gui.worker.scratch import discard_derived
 from etiket_gui.worker.transferring import receipt_to_json
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ def send_provisional(
         confirm=lambda: None,
         is_provisional=True,
     )
-    receipt = destination.push(outgoing, checkpoint, progress, task.stop)
+    try:
+        receipt = destination.push(outgoing, checkpoint, progress, task.stop)
+    finally:
+        discard_derived(content.files)
     size_bytes = sum(entry.size_bytes for entry in receipt.files)
     return {"receipt": receipt_to_json(receipt), "size_bytes": size_bytes, "file_count": len(receipt.files)}
 

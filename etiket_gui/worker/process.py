@@ -71,6 +71,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     from etiket_gui.worker.handlers import WorkerHome, Workshop
     from etiket_gui.worker.lanes import Lane, Task
     from etiket_gui.worker.pace import Pace
+    from etiket_gui.worker.scratch import leave_scratch, sweep_scratch
 
     first = read_message(commands)
     if first is None:
@@ -79,9 +80,10 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
         lower_priority()
     home = WorkerHome.from_json(first)
     home.work_folder.mkdir(parents=True, exist_ok=True)
+    sweep_scratch(home.work_folder)
     pace = Pace()
     options: dict[str, Any] = {}
-    lanes = {name: Lane(name, Workshop(home, pace, options).handlers(), writer.send) for name in LANES}
+    lanes = {name: Lane(name, Workshop(home, pace, options, name).handlers(), writer.send) for name in LANES}
     writer.send({"event": "ready", "pid": os.getpid()})
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=(lanes, writer, ended, resident_bytes), name="beat", daemon=True)
@@ -100,6 +102,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
             end_s = time.monotonic() + _LAST_STEP_S
             for lane in lanes.values():
                 lane.join(max(0.0, end_s - time.monotonic()))
+            leave_scratch(home.work_folder, lanes)
     return 0
 
 

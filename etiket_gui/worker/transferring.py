@@ -9,13 +9,14 @@ from typing import Any
 from etiket_gui.backends.api import Backend
 from etiket_gui.destinations.api import Checkpoint, Destination, Receipt
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import Content, Outgoing
+from etiket_gui.domain.content import Content, Outgoing, SourceFile
 from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline, SourceUnreadable
 from etiket_gui.domain.failpoints import fail_here
 from etiket_gui.domain.states import RetryClass, RunState
 from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.worker.lanes import Task
+from etiket_gui.worker.scratch import discard_derived
 
 #: Entries of one message; a dataset of 20 000 files is told in several.
 _ROWS_PER_MESSAGE = 2000
@@ -49,6 +50,22 @@ def transfer(
 
     Raises the EtiketError that concerns the whole source or destination.
     """
+    derived: list[SourceFile] = []
+    try:
+        return _send(task, backend, destination, items, checkpoint, progress, derived)
+    finally:
+        discard_derived(derived)
+
+
+def _send(
+    task: Task,
+    backend: Backend,
+    destination: Destination,
+    items: list[TransferItem],
+    checkpoint: Checkpoint,
+    progress: Progress,
+    derived: list[SourceFile],
+) -> dict[str, Any]:
     outgoing: list[Outgoing] = []
     places: list[int] = []
     for place, item in enumerate(items):
@@ -60,6 +77,7 @@ def transfer(
                 raise
             task.tell("failed", place=place, error=error.to_json())
             continue
+        derived += [file for file in content.files if file.is_derived]
         outgoing.append(_outgoing(backend, item, content))
         places.append(place)
         size_bytes = sum(file.entry.size_bytes for file in content.files)

@@ -1,0 +1,1 @@
+"""Plots of running measurements, with pyqtgraph."""

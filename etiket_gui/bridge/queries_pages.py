@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from etiket_gui.domain.states import DestinationState, SourceState, TransferState
+from etiket_gui.domain.states import TransferState
 
 #: States in which a dataset is not safe at a destination yet.
 UNSAFE = (TransferState.FAILED, TransferState.HELD, TransferState.WAITING, TransferState.SENDING)
 _ROOT_FIELDS = ("root_directory", "data_directory", "log_directory", "database_path", "path", "url", "base_url", "host")
+_UNTOLD = ("", "")
 _OLDEST = """
 SELECT t.order_ns, t.dataset_id, d.name, t.state, t.reason
 FROM transfers t JOIN datasets d ON d.id = t.dataset_id
@@ -62,6 +63,7 @@ class SourceFacts:
     oldest_unsafe: OldestUnsafe | None
     destinations: tuple[str, ...]
     advice: str = ""
+    problem_kind: str = ""
 
     @property
     def found(self) -> int:
@@ -116,6 +118,7 @@ class DestinationFacts:
     unproven_since_ns: int | None
     sources: tuple[str, ...]
     advice: str = ""
+    problem_kind: str = ""
 
     @property
     def archived(self) -> int:
@@ -157,11 +160,11 @@ def overview(connection: sqlite3.Connection) -> Overview:
         "SELECT r.id, r.source_id, r.destination_id, s.name, d.name FROM routes r"
         " JOIN sources s ON s.id = r.source_id JOIN destinations d ON d.id = r.destination_id ORDER BY r.id"
     ).fetchall()
-    problems, advice = _open_problems(connection)
+    problems, told = _open_problems(connection)
     meta = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('paused_until_ns','held_until_ns')"))
     return Overview(
-        sources=_sources(connection, of_source, routes, problems, advice),
-        destinations=_destinations(connection, of_destination, routes, advice),
+        sources=_sources(connection, of_source, routes, problems, told),
+        destinations=_destinations(connection, of_destination, routes, told),
         problems=sum(problems.values()),
         paused_until_ns=int(json.loads(meta.get("paused_until_ns", "0"))),
         held_until_ns=int(json.loads(meta.get("held_until_ns", "0"))),
@@ -181,13 +184,13 @@ def _counts(connection: sqlite3.Connection) -> tuple[dict[int, dict[str, int]], 
     return of_source, of_destination
 
 
-def _open_problems(connection: sqlite3.Connection) -> tuple[dict[int | None, int], dict[str, str]]:
-    """How many are open by source (None: of no source), and the advice by key of those of a whole source or place."""
+def _open_problems(connection: sqlite3.Connection) -> tuple[dict[int | None, int], dict[str, tuple[str, str]]]:
+    """How many are open by source (None: of none), and advice and failure by key of those of a source or place."""
     counted = dict(connection.execute("SELECT source_id, count(*) FROM problems WHERE is_open = 1 GROUP BY source_id"))
-    advice = dict(
-        connection.execute("SELECT key, advice FROM problems WHERE is_open = 1 AND kind IN ('source', 'destination')")
+    rows = connection.execute(
+        "SELECT key, advice, problem_kind FROM problems WHERE is_open = 1 AND kind IN ('source', 'destination')"
     )
-    return counted, advice
+    return counted, {key: (advice, kind) for key, advice, kind in rows}
 
 
 def _live(connection: sqlite3.Connection) -> dict[int, int]:
@@ -226,7 +229,7 @@ def _sources(
     counted: Mapping[int, Mapping[str, int]],
     routes: Sequence[tuple[int, int, int, str, str]],
     problems: Mapping[int | None, int],
-    advice: Mapping[str, str],
+    told: Mapping[str, tuple[str, str]],
 ) -> tuple[SourceFacts, ...]:
     live = _live(connection)
     rows = connection.execute(
@@ -251,7 +254,8 @@ def _sources(
             problems=problems.get(row[0], 0),
             oldest_unsafe=_oldest(connection, [route[0] for route in routes if route[1] == row[0]]),
             destinations=tuple(route[4] for route in routes if route[1] == row[0]),
-            advice=advice.get(f"source:{row[0]}", "") if row[5] != SourceState.OK.value else "",
+            advice=told.get(f"source:{row[0]}", _UNTOLD)[0],
+            problem_kind=told.get(f"source:{row[0]}", _UNTOLD)[1],
         )
         for row in rows
     )
@@ -261,7 +265,7 @@ def _destinations(
     connection: sqlite3.Connection,
     counted: Mapping[int, Mapping[str, int]],
     routes: Sequence[tuple[int, int, int, str, str]],
-    advice: Mapping[str, str],
+    told: Mapping[str, tuple[str, str]],
 ) -> tuple[DestinationFacts, ...]:
     rows = connection.execute(
         "SELECT id, name, kind, config, state, state_reason, last_success_ns, free_bytes FROM destinations ORDER BY id"
@@ -286,7 +290,8 @@ def _destinations(
                 oldest_proof_ns=proven,
                 unproven_since_ns=unproven,
                 sources=tuple(route[3] for route in mine),
-                advice=advice.get(f"destination:{row[0]}", "") if row[4] != DestinationState.OK.value else "",
+                advice=told.get(f"destination:{row[0]}", _UNTOLD)[0],
+                problem_kind=told.get(f"destination:{row[0]}", _UNTOLD)[1],
             )
         )
     return tuple(found)
@@ -311,6 +316,25 @@ def _proofs(connection: sqlite3.Connection, route_ids: Sequence[int]) -> tuple[i
         if row is not None and row[0] is not None:
             unproven.append(row[0])
     return min(proven, default=None), min(unproven, default=None)
+
+
+def routes_of_transfers(connection: sqlite3.Connection, transfer_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(source id, destination id) of each of these transfers."""
+    rows = connection.execute(
+        "SELECT t.id, r.source_id, r.destination_id FROM transfers t JOIN routes r ON r.id = t.route_id"
+        " WHERE t.id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(transfer_ids)),),
+    )
+    return {transfer_id: (source_id, destination_id) for transfer_id, source_id, destination_id in rows}
+
+
+def unsent_bytes(connection: sqlite3.Connection) -> dict[int, int]:
+    """Bytes that can be sent and are not, by source; reads every transfer that waits, so it is not for each moment."""
+    rows = connection.execute(
+        "SELECT r.source_id, sum(t.size_bytes) FROM routes r JOIN transfers t ON t.route_id = r.id"
+        " WHERE t.shown IN ('waiting', 'sending') GROUP BY r.source_id"
+    )
+    return dict(rows.fetchall())
 
 
 # -- problems ----------------------------------------------------------------------------------------------------------
@@ -344,6 +368,7 @@ class Problem:
     uuid: str = ""
     place: str = ""
     root: str = ""
+    backend: str = ""
 
     @property
     def is_question(self) -> bool:
@@ -375,7 +400,7 @@ def problem_groups(connection: sqlite3.Connection) -> tuple[ProblemGroup, ...]:
         "SELECT p.id, p.kind, p.key, p.title, p.problem_kind, p.reason, p.advice, p.retry_class, p.since_ns,"
         " coalesce(p.due_ns, t.due_ns), p.attempts, coalesce(p.source_id, x.source_id),"
         " coalesce(p.destination_id, r.destination_id), p.dataset_id, s.name, d.name, x.name, x.uuid, x.identifier,"
-        " s.config, d.config FROM problems p"
+        " s.config, d.config, coalesce(s.backend, '') FROM problems p"
         " LEFT JOIN datasets x ON x.id = p.dataset_id"
         " LEFT JOIN transfers t ON t.id = p.transfer_id LEFT JOIN routes r ON r.id = t.route_id"
         " LEFT JOIN sources s ON s.id = coalesce(p.source_id, x.source_id)"
@@ -397,7 +422,7 @@ def problem_groups(connection: sqlite3.Connection) -> tuple[ProblemGroup, ...]:
 def _problem(row: Sequence[Any], *, source_root: str, destination_root: str) -> Problem:
     root = destination_root if row[1] == "destination" else source_root
     source, destination, name, uuid, identifier = (text or "" for text in row[14:19])
-    values: tuple[Any, ...] = (*row[:14], source, destination, name, uuid, identifier or root, root)
+    values: tuple[Any, ...] = (*row[:14], source, destination, name, uuid, identifier or root, root, row[21])
     return Problem(*values)
 
 
@@ -425,19 +450,11 @@ def activity(
     connection: sqlite3.Connection, *, source_id: int | None = None, before_id: int | None = None, limit: int = 500
 ) -> tuple[ActivityFact, ...]:
     """What happened, newest first; of one source where asked; older than a row where asked, to page on."""
-    conditions, values = ["1"], list[int]()
-    if source_id is not None:
-        conditions.append("a.source_id = ?")
-        values.append(source_id)
-    if before_id is not None:
-        conditions.append("a.id < ?")
-        values.append(before_id)
-    # Only the constant words above are joined in; the values travel apart.
     rows = connection.execute(
-        "SELECT a.id, a.at_ns, a.sentence, a.source_id, a.dataset_id, coalesce(s.name, '')"  # noqa: S608
-        f" FROM activity a LEFT JOIN sources s ON s.id = a.source_id WHERE {' AND '.join(conditions)}"
-        " ORDER BY a.id DESC LIMIT ?",
-        (*values, limit),
+        "SELECT a.id, a.at_ns, a.sentence, a.source_id, a.dataset_id, coalesce(s.name, '')"
+        " FROM activity a LEFT JOIN sources s ON s.id = a.source_id"
+        " WHERE (?1 IS NULL OR a.source_id = ?1) AND (?2 IS NULL OR a.id < ?2) ORDER BY a.id DESC LIMIT ?3",
+        (source_id, before_id, limit),
     )
     return tuple(ActivityFact(*row) for row in rows)
 

@@ -268,6 +268,21 @@ def _failure(reason: str, due_ns: int | None, now_ns: int | None) -> str:
     )
 
 
+def advice_text(problem_kind: str, advice: str) -> str:
+    """What to do about a failure, in the words of the window where the engine's name a command of the shell."""
+    here = {
+        "SourceEmpty": translate(
+            "sentences", "Check its folder and its level: Edit… in the menu of its card on the overview."
+        ),
+        "ManyChanged": translate(
+            "sentences",
+            "Say so if that is meant. Until then their good versions stay as they are, and new datasets go on.",
+        ),
+        "ProgramError": translate("sentences", "Please report it with the diagnostics file (in the settings)."),
+    }
+    return here.get(problem_kind, advice)
+
+
 def capitalised(sentence: str) -> str:
     """The sentence with a capital first letter and a full stop."""
     if not sentence:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from etiket_gui.bridge.queries_pages import DestinationFacts, Overview, SourceFacts
 from etiket_gui.domain.states import DestinationState, SourceState
 from etiket_gui.gui.sentences import (
+    advice_text,
     ago_text,
     capitalised,
     clock_text,
@@ -142,9 +143,8 @@ def _nothing_missing(facts: Overview, now_ns: int) -> Told:
         if not total:
             return Told("attention", translate("overview", "No dataset was found in {names}").format(names=names))
         sentence = translate("overview", "All known datasets are archived, but there may be more")
-        detail = translate("overview", "{names} could not be looked through: {reason}").format(
-            names=names, reason=capitalised(unwell[0].state_reason or source_state_title(unwell[0].state))
-        )
+        reason = capitalised(unwell[0].state_reason or source_state_title(unwell[0].state))
+        detail = translate("overview", "{names}: {reason}").format(names=names, reason=reason)
         return Told("attention", sentence, detail)
     if not total:
         return Told("attention", translate("overview", "No dataset was found"))
@@ -179,7 +179,9 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
         return Told("off", translate("overview", "Switched off"), translate("overview", "Nothing new of it is seen."))
     if facts.state not in {SourceState.OK.value, SourceState.NEW.value}:
         reason = capitalised(facts.state_reason) or source_state_title(facts.state) + "."
-        advice = facts.advice if facts.state != SourceState.ASKING.value else _asking()
+        advice = advice_text(facts.problem_kind, facts.advice)
+        if facts.state == SourceState.ASKING.value:
+            advice = _asking()
         return Told(facts.state, reason, advice)
     if is_looking and not facts.last_scan_ns:
         return Told("sending", translate("overview", "Is looked through for the first time"))
@@ -242,7 +244,7 @@ def destination_told(facts: DestinationFacts, now_ns: int) -> Told:
         return Told("new", translate("overview", "Was not looked at yet"))
     if facts.state != DestinationState.OK.value:
         reason = capitalised(facts.state_reason) or destination_state_title(facts.state) + "."
-        return Told(facts.state, reason, facts.advice)
+        return Told(facts.state, reason, advice_text(facts.problem_kind, facts.advice))
     if facts.last_success_ns:
         sentence = translate("overview", "Reachable; took something {ago}")
         return Told("ok", sentence.format(ago=ago_text(facts.last_success_ns, now_ns)))

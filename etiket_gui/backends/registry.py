@@ -19,6 +19,7 @@ from etiket_gui.osys.plugins import IMPORT_LIMIT_S, PluginRegistry, plain_name
 GROUP = "etiket_gui.backends"
 _BUILT_IN: Mapping[str, str] = {
     "folder": "etiket_gui.backends.folder.backend:FolderBackend",
+    "labber": "etiket_gui.backends.labber.backend:LabberBackend",
     "quantify": "etiket_gui.backends.quantify.backend:QuantifyBackend",
 }
 _ALIASES: Mapping[str, str] = {

@@ -1,0 +1,258 @@
+"""Looks through a log directory: which logs are new, which files moved, what runs; opens only what changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
+from etiket_gui.backends.directories import root_error, root_status
+from etiket_gui.backends.folder.ignoring import IgnoreRules
+from etiket_gui.backends.folder.survey import Surveyor
+from etiket_gui.backends.labber.describing import name_of
+from etiket_gui.backends.labber.index import LogFile, LogIndex, Walk, log_files
+from etiket_gui.backends.labber.logfile import FileKey, LogHead, NotALog
+from etiket_gui.domain import guards
+from etiket_gui.domain.content import DiscoverySummary, Found, Unreadable
+from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline, UnsafeName
+from etiket_gui.domain.names import from_portable, to_portable
+from etiket_gui.domain.states import RunState
+from etiket_gui.domain.stopping import StopToken
+
+_NS = 1_000_000_000
+
+
+class QuietTimes:
+    """How long files have been as they are, by this machine's clock where they were seen to change."""
+
+    def __init__(self, interrupted_after_s: float) -> None:
+        self._interrupted_after_s = interrupted_after_s
+        self._seen: dict[str, tuple[FileKey, float | None]] = {}
+
+    def state_of(self, file: LogFile, head: LogHead) -> RunState:
+        """Whether a log is running, finished or was broken off."""
+        now_s = time.monotonic()
+        key, seen = file.key, self._seen.get(file.name)
+        if seen is None:
+            is_ahead = file.status.st_mtime_ns / _NS > time.time()
+            self._seen[file.name] = seen = (key, now_s if is_ahead else None)
+        elif seen[0] != key:
+            self._seen[file.name] = seen = (key, now_s)
+        if head.is_completed is None or head.is_completed:
+            return RunState.COMPLETE
+        quiet_s = time.time() - file.status.st_mtime_ns / _NS if seen[1] is None else now_s - seen[1]
+        return RunState.INTERRUPTED if quiet_s >= self._interrupted_after_s else RunState.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One log in one file; ``head`` is None while the file is as it was and so need not be opened."""
+
+    file: LogFile
+    number: int
+    head: LogHead | None
+
+
+class LabberScan:
+    """One look at a source, from the request to the summary. Used once."""
+
+    def __init__(
+        self,
+        index: LogIndex,
+        rules: IgnoreRules,
+        surveyor: Surveyor,
+        quiet: QuietTimes,
+        known: KnownDatasets,
+        report: Callable[[Found], None],
+        stop: StopToken,
+    ) -> None:
+        self._index = index
+        self._root = index.root
+        self._rules = rules
+        self._surveyor = surveyor
+        self._quiet = quiet
+        self._known = known
+        self._report = report
+        self._stop = stop
+        self._walk = Walk()
+        self._torn: set[str] = set()
+        self._seen_count = 0
+        self._root_status = root_status(self._root)
+
+    def run(self, request: DiscoveryRequest) -> DiscoverySummary:
+        """Raises SourceOffline when the root is away, or was replaced while it was being looked through."""
+        begun_s = time.perf_counter()
+        try:
+            if request.is_everything:
+                missing = self._everything()
+            else:
+                missing = self._identifiers(request.identifiers or ())
+                missing |= self._paths(request.paths or ())
+        except OSError as error:
+            raise root_error(error, self._root) from error
+        after = root_status(self._root)
+        is_same = (after.st_dev, after.st_ino) == (self._root_status.st_dev, self._root_status.st_ino)
+        if not is_same and guards.is_on("root-looked-at-twice"):
+            raise SourceOffline(f"{self._root} was replaced while it was being looked through.", path=self._root)
+        return DiscoverySummary(
+            seen_count=self._seen_count,
+            missing=tuple(sorted(missing)),
+            unreadable=tuple(self._walk.unreadable),
+            stray_files=self._walk.stray_files,
+            root_place=self._surveyor.place(self._root_status, self._surveyor.traits.device),
+            duration_s=time.perf_counter() - begun_s,
+            is_complete_scan=request.is_everything,
+            skipped=self._walk.skipped,
+        )
+
+    def _everything(self) -> set[str]:
+        fingerprints = self._known.fingerprints()
+        files = log_files(self._root, self._rules, self._walk, self._stop)
+        seen = self._take(files, {fingerprint: name for name, fingerprint in fingerprints.items()})
+        return self._surely(set(fingerprints) - seen)
+
+    def _take(self, files: Iterable[LogFile], unchanged: dict[int, str], *, is_asked: str | None = None) -> set[str]:
+        """Look at files and report what is new or moved; returns the identifiers that are there."""
+        best: dict[str, _Candidate] = {}
+        for file in files:
+            self._stop.check()
+            for identifier, candidate in self._logs_of(file, unchanged):
+                other = best.get(identifier)
+                if other is None:
+                    best[identifier] = candidate
+                else:
+                    # The same log in two files is one dataset: the file with more in it counts.
+                    self._walk.skip("second copy of the same log")
+                    if file.status.st_size > other.file.status.st_size:
+                        best[identifier] = candidate
+        for identifier, candidate in best.items():
+            self._index.places[identifier] = candidate.file.name
+            self._seen_count += 1
+            if candidate.head is not None and (is_asked is None or identifier == is_asked):
+                self._tell(identifier, candidate.file, candidate.head)
+        return set(best)
+
+    def _logs_of(self, file: LogFile, unchanged: dict[int, str]) -> list[tuple[str, _Candidate]]:
+        found: list[tuple[str, _Candidate]] = []
+        for has_own_name in (True, False):
+            number = 1
+            while (
+                identifier := unchanged.get(self._index.fingerprint(file, number, has_own_name=has_own_name))
+            ) is not None:
+                found.append((identifier, _Candidate(file, number, None)))
+                number += 1
+            if found:
+                return found
+        try:
+            heads = self._index.heads(file, self._stop)
+        except NotALog as error:
+            self._walk.skip(error.rule)
+            return []
+        except SourceGone:
+            return []
+        except SourceChanged:
+            self._torn.add(file.name)
+            return []
+        except SourceOffline:
+            raise
+        except EtiketError as error:
+            self._walk.unreadable.append(Unreadable(file.name, error.reason))
+            self._walk.unlisted.append(file.name)
+            return []
+        return [(self._index.identifier(file.name, head), _Candidate(file, head.number, head)) for head in heads]
+
+    def _identifiers(self, identifiers: Iterable[str]) -> set[str]:
+        missing = set()
+        for identifier in dict.fromkeys(identifiers):
+            try:
+                file, head = self._index.find(identifier, self._stop)
+            except (SourceGone, UnsafeName):
+                missing.add(identifier)
+            except SourceChanged:
+                # It is there, and it is being written: the next look tells more.
+                continue
+            else:
+                self._seen_count += 1
+                self._tell(identifier, file, head)
+        return missing
+
+    def _paths(self, paths: Iterable[str]) -> set[str]:
+        names: set[str] = set()
+        for path in paths:
+            relative = os.path.relpath(from_portable(path), self._root)
+            parts = relative.split(os.sep)
+            if parts[0] == os.pardir or os.path.isabs(relative):
+                if self._root.startswith(os.path.join(from_portable(path), "")):
+                    names.add("")
+            else:
+                names.add("" if relative == os.curdir else to_portable("/".join(parts)))
+        if not names:
+            return set()
+        fingerprints = self._known.fingerprints()
+        unchanged = {fingerprint: name for name, fingerprint in fingerprints.items()}
+        before = dict(self._index.places)
+        seen: set[str] = set()
+        for name in sorted(names):
+            seen |= self._take(self._files_at(name), unchanged)
+        suspects = {
+            identifier
+            for identifier in fingerprints
+            if identifier not in seen and any(_is_at_or_below(before.get(identifier, ""), name) for name in names)
+        }
+        return {identifier for identifier in self._surely(suspects) if not self._is_anywhere(identifier)}
+
+    def _files_at(self, name: str) -> list[LogFile]:
+        if not name:
+            return list(log_files(self._root, self._rules, self._walk, self._stop))
+        file = self._index.file_at(name)
+        if file is not None:
+            is_log_name = name.lower().endswith(".hdf5") and not self._rules.matches(name.rpartition("/")[2])
+            return [file] if is_log_name else []
+        return list(log_files(self._root, self._rules, self._walk, self._stop, name))
+
+    def _is_anywhere(self, identifier: str) -> bool:
+        try:
+            self._index.find(identifier, self._stop)
+        except (SourceGone, UnsafeName):
+            return False
+        except SourceChanged:
+            return True
+        return True
+
+    def _surely(self, unseen: set[str]) -> set[str]:
+        """Without those that may lie in a part which could not be read."""
+        hidden = [*self._walk.unlisted, *self._torn]
+        if not hidden or not guards.is_on("unreadable-is-not-missing"):
+            return unseen
+        places = self._index.places
+        return {
+            identifier
+            for identifier in unseen
+            # Of a log that was never seen in this process nobody knows whether it lies there.
+            if identifier in places and not any(_is_at_or_below(places[identifier], part) for part in hidden)
+        }
+
+    def _tell(self, identifier: str, file: LogFile, head: LogHead) -> None:
+        status = file.status
+        has_own_name = head.identifier is not None
+        self._report(
+            Found(
+                identifier=identifier,
+                name=name_of(head, file.name),
+                fingerprint=self._index.fingerprint(file, head.number, has_own_name=has_own_name),
+                run_state=self._quiet.state_of(file, head),
+                newest_change_ns=max(status.st_mtime_ns, status.st_ctime_ns),
+                looked_at_ns=time.time_ns(),
+                size_bytes=status.st_size,
+                file_count=1,
+                place="" if has_own_name or head.number != 1 else self._surveyor.place(status),
+                collected_ns=None if head.created_s is None else round(head.created_s * 1000) * 1_000_000,
+                has_completion_mark=bool(head.is_completed),
+            )
+        )
+
+
+def _is_at_or_below(name: str, base: str) -> bool:
+    return base in {"", name} or name.startswith(f"{base}/")

@@ -39,6 +39,8 @@ class Banner:
 def banners(facts: Facts, now_ns: int) -> tuple[Banner, ...]:
     """What is in the way now, the worst first."""
     found = [*_failed(facts), *_locked(facts), *_sign_in(facts), *_offline(facts), *_quiet(facts, now_ns)]
+    if facts.complaint:
+        found.append(Banner("complaint", "warning", "info", translate("banner", "Please note"), facts.complaint))
     return tuple(found)
 
 

@@ -71,7 +71,7 @@ class Header(QFrame):
         button = QToolButton(self)
         button.setObjectName(name)
         button.setProperty("boxed", "true")
-        button.setText(text)
+        button.setText(f"\u2009{text}")
         button.setAccessibleName(text)
         button.setIconSize(QSize(_ICON, _ICON))
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -87,7 +87,8 @@ class Header(QFrame):
 
     def show_state(self, facts: Facts, state: TrayState, now_ns: int) -> None:
         """Show this state."""
-        self._sign.set_state("new" if not facts.is_running and facts.failure is None else SIGNS[state.kind])
+        is_blank = facts.failure is None and (not facts.is_running or not facts.overview.sources)
+        self._sign.set_state("new" if is_blank and state.kind is TrayKind.IDLE else SIGNS[state.kind])
         self._sign.setAccessibleName(state.sentence)
         if self._sentence.text() != state.sentence:
             self._sentence.setText(state.sentence)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QSize, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QWidget
 
 from etiket_gui.gui.banners import BannerArea, banners
 from etiket_gui.gui.header import Header, StatusLine
@@ -185,7 +185,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask whoever assembled the program, unless it said that the window may close."""
-        if self._may_close:
+        application = QApplication.instance()
+        is_session_ending = isinstance(application, QApplication) and application.isSavingSession()
+        if self._may_close or is_session_ending:
             super().closeEvent(event)
             return
         event.ignore()

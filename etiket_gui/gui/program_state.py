@@ -32,8 +32,8 @@ class TrayKind(enum.StrEnum):
 class Facts:
     """All that the state follows from. ``shell`` is None while the store was not read yet or cannot be.
 
-    ``failure`` is why there is no engine. ``is_running``: an engine is up. Times are ns since 1970 UTC, 0 means not
-    paused or held, -1 means without end.
+    ``failure`` is why there is no engine, ``complaint`` what is wrong with settings or log. ``is_running``: an engine
+    is up. Times are ns since 1970 UTC, 0 means not paused or held, -1 means without end.
     """
 
     shell: ShellFacts | None = None
@@ -43,6 +43,7 @@ class Facts:
     paused_until_ns: int = 0
     held_until_ns: int = 0
     is_keyring_locked: bool = False
+    complaint: str = ""
 
     @property
     def overview(self) -> Overview:

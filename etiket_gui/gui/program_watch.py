@@ -105,6 +105,10 @@ class ProgramWatch(QObject):
         """The password store was found locked, or open."""
         self._set(dataclasses.replace(self._facts, is_keyring_locked=is_locked))
 
+    def note_complaint(self, sentence: str) -> None:
+        """Something about settings or log that a person should know."""
+        self._set(dataclasses.replace(self._facts, complaint=sentence))
+
     def note_failure(self, error: EtiketError | None) -> None:
         """There is no engine, and why; None: there will be one."""
         self._set(dataclasses.replace(self._facts, failure=error))

@@ -13,6 +13,8 @@ from etiket_gui.gui.widgets.labels import TextLabel
 from etiket_gui.gui.widgets.layouts import column
 
 _ICON = 20
+#: Qt leaves hardly any room between icon and word.
+_GAP = "\u2002"
 _MOST_SHOWN_COUNT = 999
 
 
@@ -28,7 +30,7 @@ class NavigationButton(QToolButton):
         self.setObjectName(f"nav-{key}")
         self.setProperty("nav", "true")
         self.setCheckable(True)
-        self.setText(text)
+        self.setText(f"{_GAP}{text}")
         self.setIconSize(QSize(_ICON, _ICON))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

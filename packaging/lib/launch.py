@@ -1,4 +1,4 @@
-"""Starts the command line of this checkout in its own environment: what packaging/run.sh and run.ps1 call."""
+"""Starts the window or the command line of this checkout in its own environment: what run.sh and run.ps1 call."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def prepare_system() -> None:
             environments.say(f"{problem}\nThe commands work without them; the window does not.")
 
 
+def wants_window(arguments: list[str]) -> bool:
+    """Whether the window is meant: nothing was asked for, or only to start it hidden, and it can be shown."""
+    if any(word != "--hidden" for word in arguments):
+        return False
+    if sys.platform in {"win32", "darwin"}:
+        return True
+    has_display = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_display and not environments.missing_libraries(environments.QT_WINDOWS)
+
+
 def main(arguments: list[str]) -> int:
     """Prepare what is missing, then become the program; the exit code is the program's, or 2 when it cannot start."""
     try:
@@ -62,7 +72,8 @@ def main(arguments: list[str]) -> int:
     # Children of the program must find it where it was installed, whatever folder they are started in.
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ["ETIKET_GUI_COMMAND"] = how_to_start()
-    command = [str(environments.python_of(tools)), str(environments.start_of(program)), *arguments]
+    start = ["-m", "etiket_gui"] if wants_window(arguments) else [str(environments.start_of(program))]
+    command = [str(environments.python_of(tools)), *start, *arguments]
     if os.name != "nt":
         os.execv(command[0], command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

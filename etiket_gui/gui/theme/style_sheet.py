@@ -122,6 +122,8 @@ QComboBox QAbstractItemView {{ background: {p.surface}; border: 1px solid {p.out
 QGroupBox {{ border: 1px solid {p.border}; border-radius: {Radius.NORMAL}px; margin-top: {Space.L}px;
     padding: {Space.M}px; font-weight: 600; }}
 QGroupBox::title {{ subcontrol-origin: margin; left: {Space.M}px; padding: 0 {Space.XS}px; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
+QMessageBox {{ messagebox-text-interaction-flags: 5; }}
 QProgressBar {{ background: {p.hover}; border: none; border-radius: 3px; }}
 QProgressBar::chunk {{ background: {p.accent}; border-radius: 3px; }}
 """

@@ -1,0 +1,437 @@
+"""The window program put together: one desk, tray and window on it, single instance, first run, and a clean end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+from etiket_gui import __version__
+from etiket_gui.bridge.background import Background
+from etiket_gui.bridge.engine_host import EngineHost
+from etiket_gui.bridge.jobs import JobClient
+from etiket_gui.bridge.reads import StoreReads
+from etiket_gui.domain.errors import EtiketError, HomeInUse
+from etiket_gui.gui.crash import CrashReport
+from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
+from etiket_gui.gui.desk import Desk
+from etiket_gui.gui.first_instance import First, end_first, note_shown, show_first
+from etiket_gui.gui.main_window import MainWindow
+from etiket_gui.gui.opening import Opening
+from etiket_gui.gui.page_list import PageList
+from etiket_gui.gui.program_watch import ProgramWatch
+from etiket_gui.gui.questions import ask, tell
+from etiket_gui.gui.quitting import Quitting, SignalWatch, end_process
+from etiket_gui.gui.resources import resources_folder
+from etiket_gui.gui.sentences import capitalised
+from etiket_gui.gui.settings_access import SettingsAccess
+from etiket_gui.gui.steering_menu import Steering
+from etiket_gui.gui.theme.theme import Theme
+from etiket_gui.gui.tray import Tray
+from etiket_gui.osys.atomic import write_atomically
+from etiket_gui.settings.home import Home
+from etiket_gui.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_PLACE_FILE = "window.json"
+_SESSION_END_S = 4.0
+#: A panel that starts after us is waited for before the window shows itself instead.
+_TRAY_COMES_WITHIN_MS = 60_000
+
+
+def new_application(arguments: list[str]) -> QApplication:
+    """The one application object, with its names and icon."""
+    QApplication.setApplicationName("etiket-gui")
+    QApplication.setApplicationDisplayName("etiket")
+    QApplication.setApplicationVersion(__version__)
+    QApplication.setDesktopFileName("etiket-gui")
+    application = QApplication(arguments[:1] or ["etiket-gui"])
+    application.setQuitOnLastWindowClosed(False)
+    application.setWindowIcon(QIcon(str(resources_folder() / "icons" / "app.svg")))
+    return application
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How the program begins. ``obstacle`` is why nothing can be written to the home, None where all is well.
+
+    ``complaint`` is a sentence about settings or log; ``first`` an instance that was there before and does not serve;
+    ``crash`` what is left of a crash; ``begun_s`` when the start began (monotonic seconds).
+    """
+
+    is_hidden: bool = False
+    obstacle: EtiketError | None = None
+    complaint: str = ""
+    first: First = First.NONE
+    crash: CrashReport | None = None
+    begun_s: float | None = None
+
+
+class Program(QObject):
+    """One running program: its parts, and what is done with what people ask for."""
+
+    def __init__(self, home: Home, settings: Settings, beginning: Beginning = Beginning()) -> None:
+        super().__init__()
+        self._home = home
+        self._beginning = beginning
+        self._is_hidden = beginning.is_hidden
+        self._was_first_run_offered = False
+        self._must_restart = False
+        self.background = Background(self)
+        self.settings = SettingsAccess(home, settings, self)
+        self.theme = Theme(settings.appearance, self)
+        self.theme.apply()
+        self.host = EngineHost(home, settings, self)
+        self.reads = StoreReads(home, self)
+        self.jobs = JobClient(home.root, self)
+        self.desk = Desk(self.host, self.reads, self.jobs, self.theme, home, self.settings)
+        self.watch = ProgramWatch(self.host, self.reads, self)
+        self.steering = Steering(self.host, self)
+        self.opening = Opening(self.desk, self.background, self)
+        self.pages = PageList(self.desk, self.opening, self)
+        self.window = MainWindow(self.watch, self.steering, self.pages.entries())
+        self.opening.set_window(self.window)
+        self.tray = Tray(self.watch, self.steering, self)
+        self.quitting = Quitting(self)
+        self.signals = SignalWatch(self)
+        self.bugs = BugWatch(self)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.window.acted.connect(self.act)
+        self.window.closeAsked.connect(self.close_window)
+        self.tray.acted.connect(self.act)
+        self.tray.availabilityChanged.connect(self._on_tray)
+        self.steering.answered.connect(self.window.say)
+        self.steering.refused.connect(self._on_refused)
+        self.settings.changed.connect(self._on_settings)
+        self.settings.notSaved.connect(lambda error: self.window.say(error.reason))
+        self.host.showRequested.connect(self._on_show_requested)
+        self.host.started.connect(self._on_started)
+        self.host.failed.connect(self._on_failed)
+        self.host.stopped.connect(self._on_stopped)
+        self.watch.changed.connect(self._offer_first_run)
+        self.quitting.done.connect(self._leave)
+        self.signals.asked.connect(self.quit)
+        self.bugs.found.connect(self._show_bug, Qt.ConnectionType.QueuedConnection)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.commitDataRequest.connect(self._on_session_end, Qt.ConnectionType.DirectConnection)
+        application.aboutToQuit.connect(self._end_now)
+
+    # -- beginning ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Show what there is to show; the engine starts right after the first picture."""
+        self._restore_place()
+        self.tray.start()
+        if self._is_hidden and not self.tray.is_available:
+            QTimer.singleShot(_TRAY_COMES_WITHIN_MS, self, self._show_without_tray)
+        elif not self._is_hidden:
+            self.window.show()
+        self.watch.note_complaint(self._beginning.complaint)
+        if self._beginning.crash is not None:
+            self._show_crash(self._beginning.crash)
+        if self._beginning.obstacle is not None:
+            self.watch.note_failure(self._beginning.obstacle)
+        elif self._beginning.first is not First.NONE:
+            self._ask_about_first(self._beginning.first)
+        else:
+            QTimer.singleShot(0, self, self.host.start)
+        QTimer.singleShot(0, self, self._tell_begun)
+
+    def _tell_begun(self) -> None:
+        if self._beginning.begun_s is not None:
+            log.info("The window was there after %.2f s.", time.monotonic() - self._beginning.begun_s)
+
+    def _show_crash(self, crash: CrashReport) -> None:
+        crash_dialog(crash, self.window).show()
+
+    def _show_bug(self, report: str) -> None:
+        if not self.quitting.is_begun:
+            bug_dialog(report, self.window).show()
+
+    def _ask_about_first(self, first: First) -> None:
+        """Another instance has the home, and it hangs or has no window."""
+        if first is First.HANGS:
+            text = self.tr("The program already runs, but it does not answer.")
+            words = self.tr("End it and start anew")
+        else:
+            text = self.tr("The program already runs for these measurements, without a window.")
+            words = self.tr("Stop it and open the window")
+        ask(
+            self.window,
+            self.tr("Already running"),
+            text,
+            [("take-over", words), ("leave", self.tr("Leave it as it is"))],
+            lambda key, _: self.take_over() if key == "take-over" else self.quit(),
+            detail=self.tr("What it is sending is taken up again here. Nothing is lost."),
+            name="take-over",
+        )
+
+    def _show_without_tray(self) -> None:
+        if not self.tray.is_available and not self.quitting.is_begun:
+            self.window.show()
+
+    @Slot()
+    def _on_started(self) -> None:
+        self.watch.look()
+
+    def _offer_first_run(self) -> None:
+        """Once per start, where nothing is set up and somebody looks."""
+        shell = self.watch.facts.shell
+        if self._was_first_run_offered or shell is None or not self.host.is_running or not self.window.isVisible():
+            return
+        self._was_first_run_offered = True
+        if not shell.overview.sources and not shell.overview.destinations:
+            self.opening.first_run()
+
+    # -- what people ask for -----------------------------------------------------------------------------------------
+
+    def act(self, key: str) -> None:
+        """Do what a menu, a button or a banner names."""
+        name, _, detail = key.partition(":")
+        match name:
+            case "open":
+                self.show_window()
+            case "problems":
+                self.show_window()
+                self.window.show_page("problems")
+            case "settings":
+                self.opening.settings()
+            case "diagnostics":
+                self.opening.diagnostics()
+            case "quit":
+                self.quit()
+            case "resume":
+                self.steering.resume()
+            case "retry-now":
+                self.steering.sync_now()
+            case "sign-in":
+                self.opening.sign_in(int(detail))
+            case "restart-engine":
+                self.restart_engine()
+            case "take-over":
+                self._ask_take_over()
+            case "unlock-keyring":
+                self._unlock_keyring()
+
+    def show_window(self) -> None:
+        """Bring the window to the front."""
+        self.window.raise_up()
+        self._offer_first_run()
+
+    def restart_engine(self) -> None:
+        """Start the engine anew, with the settings that hold now."""
+        self.watch.note_failure(None)
+        if self.host.is_alive:
+            self._must_restart = True
+            self.host.stop()
+        else:
+            self.host.start(self.settings.current)
+
+    def _unlock_keyring(self) -> None:
+        def told(result: dict[str, Any]) -> None:
+            is_locked = result.get("state") == "locked"
+            self.watch.note_keyring(is_locked=is_locked)
+            if not is_locked:
+                self.steering.sync_now()
+
+        self.jobs.start("keyring_state", {"may_ask": True}, self, told, self._on_refused)
+
+    def _on_refused(self, error: EtiketError) -> None:
+        self.window.say(capitalised(error.reason))
+
+    # -- one instance ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_show_requested(self) -> None:
+        self.show_window()
+        threading.Thread(target=note_shown, args=(self._home.run,), name="shown", daemon=True).start()
+
+    @Slot(object)
+    def _on_failed(self, error: EtiketError) -> None:
+        if isinstance(error, HomeInUse):
+            # Two starts at the same moment: the other one was quicker, so its window is the one.
+            self.background.run(lambda: show_first(self._home), self, self._on_first)
+
+    def _on_first(self, first: First) -> None:
+        if first is First.SHOWN:
+            self.quit()
+
+    def _ask_take_over(self) -> None:
+        ask(
+            self.window,
+            self.tr("Already running"),
+            self.tr("Another instance of this program works on these measurements."),
+            [("take-over", self.tr("Stop it and take over")), ("cancel", self.tr("Cancel"))],
+            lambda key, _: self.take_over() if key == "take-over" else None,
+            detail=self.tr("What it is sending is taken up again here. Nothing is lost."),
+            name="take-over",
+        )
+
+    def take_over(self) -> None:
+        """End the instance that has the home, and start the engine here."""
+        self.window.say(self.tr("Stopping the other instance…"))
+        self.background.run(
+            lambda: end_first(self._home),
+            self,
+            lambda _: self.restart_engine(),
+            lambda error: _ignore(tell(self.window, error)),
+        )
+
+    # -- settings ----------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_settings(self, settings: Settings) -> None:
+        self.theme.set_mode(settings.appearance)
+        logging.getLogger().setLevel(logging.DEBUG if settings.log_level == "debug" else logging.INFO)
+
+    # -- closing and quitting ----------------------------------------------------------------------------------------
+
+    def close_window(self) -> None:
+        """What the window's close button does: hide where there is a tray, else ask."""
+        if self.quitting.is_begun:
+            return
+        choice = self.settings.current.on_close
+        if choice == "quit":
+            self.quit()
+        elif self.tray.is_available and choice == "tray":
+            self._hide()
+        else:
+            self._ask_close()
+
+    def _hide(self) -> None:
+        self._remember_place()
+        self.window.hide()
+        self.reads.set_hidden(True)
+
+    def _ask_close(self) -> None:
+        if self.tray.is_available:
+            keep, words = "tray", self.tr("Keep running in the tray")
+            detail = self.tr("New measurements are only archived while the program runs.")
+        else:
+            keep, words = "minimise", self.tr("Keep running, minimised")
+            detail = self.tr(
+                "There is no system tray here, so the window is the program. New measurements are only archived "
+                "while it runs."
+            )
+
+        def answered(key: str, is_remembered: bool) -> None:
+            if key == "cancel":
+                return
+            if is_remembered:
+                self.settings.change(on_close="quit" if key == "quit" else "tray")
+            if key == "quit":
+                self.quit()
+            elif key == "tray":
+                self._hide()
+            else:
+                self.window.showMinimized()
+
+        ask(
+            self.window,
+            self.tr("Close the window"),
+            self.tr("Keep archiving when the window is closed?"),
+            [(keep, words), ("quit", self.tr("Quit")), ("cancel", self.tr("Cancel"))],
+            answered,
+            detail=detail,
+            remember=self.tr("Do this every time"),
+            name="close",
+        )
+
+    @Slot(bool)
+    def _on_tray(self, is_there: bool) -> None:
+        """Without a tray the window is the program: it must be reachable."""
+        if not is_there and not self.window.isVisible() and not self.quitting.is_begun and not self._is_hidden:
+            self.window.show()
+
+    @Slot()
+    def quit(self) -> None:
+        """End everything within five seconds; what is on its way is taken up again at the next start."""
+        if self.quitting.is_begun:
+            return
+        self._remember_place()
+        self.window.close_for_good()
+        self.tray.stop()
+        self.quitting.begin(
+            {"engine": (self.host.stopped, self.host.stop), "jobs": (self.jobs.stopped, self.jobs.stop)}
+        )
+
+    @Slot()
+    def _on_stopped(self) -> None:
+        if self.quitting.is_begun:
+            return
+        if self._must_restart:
+            self._must_restart = False
+            self.host.start(self.settings.current)
+        elif self.watch.facts.failure is None:
+            # The engine was ended by a command: that ends the program.
+            self.quit()
+
+    def _leave(self) -> None:
+        application = QApplication.instance()
+        if application is not None:
+            application.quit()
+
+    def _on_session_end(self, _manager: object) -> None:
+        """The person logs out, or begins to: another program may still refuse it, so nothing is ended yet."""
+        self._remember_place()
+
+    @Slot()
+    def _end_now(self) -> None:
+        """The event loop ends, for whatever reason."""
+        self.signals.stop()
+        self.bugs.stop()
+        has_ended = self.host.stop_and_wait(_SESSION_END_S if not self.quitting.is_begun else 0.5)
+        self.jobs.wait(1.0)
+        has_ended = self.reads.stop() and has_ended
+        self.background.stop()
+        self.settings.stop()
+        if not has_ended:
+            end_process(0)
+
+    # -- size and place ----------------------------------------------------------------------------------------------
+
+    def _restore_place(self) -> None:
+        try:
+            value = json.loads((self._home.root / _PLACE_FILE).read_text("utf-8"))
+            self.window.restore_place(str(value["geometry"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+    def _remember_place(self) -> None:
+        """A few hundred bytes, written when the window goes away."""
+        content = json.dumps({"geometry": self.window.remembered_place()}).encode() + b"\n"
+        path = self._home.root / _PLACE_FILE
+
+        def write() -> None:
+            try:
+                write_atomically(path, content)
+            except OSError as error:
+                log.info("Size and place of the window are not kept: %s", error)
+
+        self.background.run(write, self, _ignore)
+
+
+def _ignore(_: object) -> None:
+    """Nothing follows from it."""
+
+
+def run_gui(home: Home, settings: Settings, beginning: Beginning) -> int:
+    """Run the window program until it ends; returns its exit code."""
+    application = new_application(sys.argv)
+    program = Program(home, settings, beginning)
+    program.start()
+    code = application.exec()
+    program.window.deleteLater()
+    return code

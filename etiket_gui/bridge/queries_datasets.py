@@ -9,11 +9,12 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from etiket_gui.bridge import ordering
+from etiket_gui.bridge.ordering import listed_ids, newest_by_id, ordered_ids
 from etiket_gui.domain.states import WORST_FIRST, RunState, TransferState
 
 #: The state shown for what is no longer at its source; beside the words of TransferState.
 GONE = "gone"
-_PARSED_AT_ONCE = 16_000
 
 
 class Column(enum.StrEnum):
@@ -110,8 +111,9 @@ class ChipCounts:
 
 
 def _ranked(column: str, words: Iterable[str]) -> str:
+    # Compared as text with a text column, as a number with a number.
     cases = " ".join(f"WHEN '{word}' THEN {rank}" for rank, word in enumerate(words))
-    return f"CASE {column} {cases} ELSE 99 END"
+    return f"CASE {column} {cases} ELSE 99 END" if cases else "99"
 
 
 _OF_TRANSFERS = "(SELECT {what} FROM transfers t WHERE t.dataset_id = d.id)"
@@ -120,7 +122,7 @@ _SENDING_FIRST = _ranked("d.shown", ("archived", "ignored", "gone", "held", "fai
 _KEYS: dict[Column, str] = {
     Column.STATE: _STATE_RANK,
     Column.NAME: "d.name COLLATE NOCASE",
-    Column.SOURCE: "(SELECT s.name FROM sources s WHERE s.id = d.source_id) COLLATE NOCASE",
+    Column.SOURCE: "d.source_id",
     Column.COLLECTED: "d.collected_ns",
     Column.SIZE: "d.size_bytes",
     Column.FILES: "d.file_count",
@@ -135,6 +137,14 @@ _KEYS: dict[Column, str] = {
     Column.UUID: "d.uuid",
 }
 
+#: Whole numbers that can be read with the ids.
+_NUMBERS = frozenset(_KEYS) - {
+    Column.NAME, Column.DESTINATIONS, Column.ARCHIVED, Column.KEYWORDS, Column.IDENTIFIER, Column.UUID,
+}  # fmt: skip
+#: Not asked of each row, so that an index may say the order: few are gone, and an index knows which.
+_NOT_GONE = f"d.id NOT IN (SELECT id FROM datasets WHERE shown = '{GONE}' AND shown <> 'archived')"
+_ARCHIVED_TIMES = "SELECT dataset_id AS id, archived_ns AS key FROM transfers NOT INDEXED WHERE archived_ns IS NOT NULL"
+
 _LINES = """
 SELECT d.id, d.uuid, d.name, d.identifier, s.name, d.collected_ns, d.run_state, d.shown, d.size_bytes, d.file_count,
        d.newest_change_ns, json_extract(x.content, '$.keywords')
@@ -148,8 +158,8 @@ WHERE t.dataset_id IN (SELECT value FROM json_each(?)) ORDER BY t.dataset_id, n.
 """
 
 
-def _statement(question: TableQuestion) -> tuple[str, list[object]]:
-    """The question in SQL: one row per dataset with its id, in order."""
+def _conditions(question: TableQuestion) -> tuple[str, str, list[object]]:
+    """What is shown, in SQL: a join, a condition, and the values for both."""
     conditions: list[str] = []
     values: list[object] = []
 
@@ -166,14 +176,15 @@ def _statement(question: TableQuestion) -> tuple[str, list[object]]:
         )
     elif question.destination_ids:
         routes = within("destination_id", question.destination_ids)
-        conditions.append(f"d.source_id IN (SELECT source_id FROM routes WHERE {routes})")
+        # The plus keeps an index away that would fetch nearly every row one by one.
+        conditions.append(f"+d.source_id IN (SELECT source_id FROM routes WHERE {routes})")
     if question.states and not question.destination_ids:
         conditions.append(within("d.shown", question.states))
         if "archived" not in question.states:
             # Said as the index says it, so that a few unfinished among many archived ones are found at once.
             conditions.append("d.shown <> 'archived'")
     elif not question.states:
-        conditions.append(f"d.shown IS NOT '{GONE}'")
+        conditions.append(_NOT_GONE)
     if question.source_ids:
         conditions.append(within("d.source_id", question.source_ids))
     if question.run_states:
@@ -186,33 +197,35 @@ def _statement(question: TableQuestion) -> tuple[str, list[object]]:
     for word in words:
         values.append(word)
         conditions.append("instr(x.search_text, ?) > 0")
-    direction = "DESC" if question.is_descending else "ASC"
-    where = " AND ".join(conditions)
-    order = f"{_KEYS[question.sort]} {direction}, d.id DESC"
-    return f"SELECT d.id FROM datasets d {joined} WHERE {where} ORDER BY {order}", values
+    return joined, " AND ".join(conditions), values
 
 
 def dataset_ids(connection: sqlite3.Connection, question: TableQuestion) -> array[int]:
-    """The ids of the datasets that are shown, in their order, as 64-bit integers.
+    """The ids of the datasets that are shown, in their order, as 64-bit integers."""
+    joined, where, values = _conditions(question)
+    rows = f"FROM datasets d {joined} WHERE {where}"
+    if _is_long(connection):
+        if question.sort in _NUMBERS:
+            statement = f"SELECT d.id, {_key(connection, question.sort)} AS key {rows}"
+            return ordered_ids(connection, statement, values, is_descending=question.is_descending)
+        if question.sort is Column.ARCHIVED:
+            ids = listed_ids(connection, f"SELECT d.id {rows}", values)
+            return newest_by_id(connection, ids, _ARCHIVED_TIMES, is_descending=question.is_descending)
+    direction = "DESC" if question.is_descending else "ASC"
+    order = f"{_key(connection, question.sort)} {direction}, d.id DESC"
+    return listed_ids(connection, f"SELECT d.id {rows} ORDER BY {order}", values)
 
-    SQLite makes one text of them and lets go of the interpreter meanwhile, so that the window goes on.
-    """
-    statement, values = _statement(question)
-    found = connection.execute(f"SELECT group_concat(id) FROM ({statement})", values).fetchone()[0]
-    return parsed_ids(found or "")
+
+def _is_long(connection: sqlite3.Connection) -> bool:
+    total = connection.execute("SELECT sum(number) FROM counts WHERE route_id = 0").fetchone()[0]
+    return (total or 0) > ordering.MANY
 
 
-def parsed_ids(text: str) -> array[int]:
-    """The numbers of a comma-separated list, in short steps between which other threads may run."""
-    ids: array[int] = array("q")
-    start = 0
-    while start < len(text):
-        end = text.find(",", start + _PARSED_AT_ONCE)
-        if end < 0:
-            end = len(text)
-        ids.extend(map(int, text[start:end].split(",")))
-        start = end + 1
-    return ids
+def _key(connection: sqlite3.Connection, column: Column) -> str:
+    if column is not Column.SOURCE:
+        return _KEYS[column]
+    rows = connection.execute("SELECT id FROM sources ORDER BY name COLLATE NOCASE, id").fetchall()
+    return _ranked("d.source_id", [str(row[0]) for row in rows])
 
 
 def dataset_lines(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, DatasetLine]:

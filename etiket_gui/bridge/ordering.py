@@ -1,0 +1,98 @@
+"""Long lists of numbers out of SQLite and into order, without holding up the other threads of the window."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Up to so many datasets SQLite orders by itself; beyond, its sorter is slower than reading the numbers and sorting.
+MANY = 150_000
+#: Stands for "no time": before everything that has one.
+NOTHING = -(1 << 62)
+_PARSED_AT_ONCE = 16_000
+_SCANNED_AT_ONCE = 250_000
+
+
+def parsed_ids(text: str) -> array[int]:
+    """The numbers of a comma-separated list, in short steps between which other threads may run."""
+    ids: array[int] = array("q")
+    start = 0
+    while start < len(text):
+        end = text.find(",", start + _PARSED_AT_ONCE)
+        if end < 0:
+            end = len(text)
+        ids.extend(map(int, text[start:end].split(",")))
+        start = end + 1
+    return ids
+
+
+def _numbers(text: str) -> NDArray[np.int64]:
+    """The same for numpy, seven times as fast."""
+    import numpy as np
+
+    pieces = []
+    start = 0
+    while start < len(text):
+        end = text.find(",", start + _SCANNED_AT_ONCE)
+        if end < 0:
+            end = len(text)
+        pieces.append(np.fromstring(text[start:end], dtype=np.int64, sep=","))
+        start = end + 1
+    return np.concatenate(pieces)
+
+
+def listed_ids(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> array[int]:
+    """The ids that a statement with one column ``id`` gives, in its order.
+
+    SQLite makes one text of them and lets go of the interpreter meanwhile.
+    """
+    found = connection.execute(f"SELECT group_concat(id) FROM ({statement})", values).fetchone()[0]
+    return parsed_ids(found or "")
+
+
+def ordered_ids(
+    connection: sqlite3.Connection, statement: str, values: Sequence[object], *, is_descending: bool
+) -> array[int]:
+    """The ids of a statement with two whole numbers ``id`` and ``key``, by key, the newest id first among equals.
+
+    For many rows: sorting is done by numpy, which lets go of the interpreter.
+    """
+    text, keys = connection.execute(
+        f"SELECT group_concat(id), group_concat(coalesce(key, {NOTHING})) FROM ({statement})",
+        values,
+    ).fetchone()
+    if not text:
+        return array("q")
+    import numpy as np
+
+    ids, order = _numbers(text), _numbers(keys)
+    chosen = ids[np.lexsort((-ids, -order if is_descending else order))]
+    return array("q", chosen.tobytes())
+
+
+def newest_by_id(connection: sqlite3.Connection, ids: array[int], statement: str, *, is_descending: bool) -> array[int]:
+    """``ids`` ordered by the largest ``key`` that a statement with ``id`` and ``key`` gives for each, newest id first.
+
+    An id of which it says nothing comes before all others, or behind them when descending.
+    """
+    text, keys = connection.execute(f"SELECT group_concat(id), group_concat(key) FROM ({statement})").fetchone()
+    import numpy as np
+
+    wanted = np.sort(np.frombuffer(ids, np.int64)) if ids else np.empty(0, np.int64)
+    order = np.full(len(wanted), NOTHING, np.int64)
+    if text and len(wanted):
+        told, values = _numbers(text), _numbers(keys)
+        by_value = np.argsort(values, kind="stable")
+        told, values = told[by_value], values[by_value]
+        places = np.minimum(np.searchsorted(wanted, told), len(wanted) - 1)
+        is_wanted = wanted[places] == told
+        # The largest is written last.
+        order[places[is_wanted]] = values[is_wanted]
+    chosen = wanted[np.lexsort((-wanted, -order if is_descending else order))]
+    return array("q", chosen.tobytes())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +15,10 @@ from etiket_gui.cli.output import count_text, iso_time, local_time, quoted, size
 from etiket_gui.cli.progress import ByteProgress
 from etiket_gui.cli.session import CommandLine, Session, stop_on_interrupt
 from etiket_gui.cli.values import options_from_text
+from etiket_gui.destinations import choosing
 from etiket_gui.destinations.api import Destination, RestoreMethod, StoredDataset, StoredVersion
 from etiket_gui.domain.errors import EtiketError, Stopped, UsageError
-from etiket_gui.domain.names import is_windows_safe
 from etiket_gui.domain.stopping import StopToken
-
-_LONGEST_NAME_BYTES = 200
-_NOT_IN_A_NAME = re.compile(
-    "[\x00-\x1f\x7f/\ud800-\udfff]" if sys.platform != "win32" else r'[\x00-\x1f\x7f<>:"/\\|?*]'
-)
-
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -243,7 +235,7 @@ def _restore(session: Session, arguments: Namespace) -> int:
                 raise UsageError(f"{found[0].place.name} cannot give links to what it holds. Restore without --link.")
             found = able
         folder = os.path.abspath(os.path.expanduser(arguments.to))
-        target = Path(folder, folder_name(found[0].name))
+        target = Path(folder, choosing.folder_name(found[0].name))
         if os.path.lexists(target):
             raise UsageError(
                 f"{target} is there already, and nothing is overwritten.", advice="Name another folder with --to DIR."
@@ -325,27 +317,7 @@ def _fetch(
 def chosen_version(item: Located, wanted: str | None) -> StoredVersion:
     """The wanted version, else the newest complete one, else the newest. Raises UsageError that lists what there is."""
     versions = item.place.destination.versions(item.remote, item.scope)
-    if wanted is not None:
-        for version in versions:
-            if version.version == wanted:
-                return version
-        known = ", ".join(version.version for version in versions) or "none"
-        raise UsageError(f"{item.place.name} has no version {wanted} of {item.name}. It has: {known}.")
-    complete = [version for version in versions if not version.is_provisional]
-    if not versions:
-        raise UsageError(f"{item.place.name} has no version of {item.name}.")
-    return (complete or list(versions))[-1]
-
-
-def folder_name(name: str) -> str:
-    """A dataset's name as the name of one folder that this operating system can hold; never empty, never hidden."""
-    safe = _NOT_IN_A_NAME.sub("_", name).strip()
-    while len(safe.encode("utf-8", "replace")) > _LONGEST_NAME_BYTES:
-        safe = safe[:-1]
-    safe = safe.rstrip() if sys.platform != "win32" else safe.rstrip(". ")
-    if sys.platform == "win32" and safe and not is_windows_safe(safe):
-        safe = f"_{safe}"
-    return f"_{safe}" if safe.startswith((".", "-")) else safe or "dataset"
+    return choosing.chosen_version(versions, wanted, dataset=item.name, place=item.place.name)
 
 
 # -- search ----------------------------------------------------------------------------------------------------------

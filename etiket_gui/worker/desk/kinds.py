@@ -13,6 +13,20 @@ _HANDLERS: Mapping[str, str] = {
     "plugins": "plugins:describe_plugins",
     "validate": "plugins:validate",
     "recognise": "recognising:recognise_paths",
+    "survey": "surveying:survey",
+    "ignore_preview": "ignore_preview:preview_ignored",
+    "find_sources": "finding:find_sources",
+    "test_destination": "destinations:test_destination",
+    "create_destination": "destinations:create_destination",
+    "known_sources": "destinations:known_sources",
+    "restore": "copies:restore",
+    "verify": "copies:verify",
+    "dataset_view": "dataset_view:dataset_view",
+    "diagnostics_preview": "diagnostics:preview",
+    "diagnostics_save": "diagnostics:save",
+    "keyring_state": "keyring:state",
+    "keyring_store": "keyring:store",
+    "keyring_forget": "keyring:forget",
 }
 
 

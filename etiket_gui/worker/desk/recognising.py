@@ -182,13 +182,16 @@ def _as_json(item: Recognition, titles: Mapping[str, str]) -> dict[str, Any]:
         "backend": item.backend,
         "title": titles.get(item.backend, item.backend),
         "sentence": item.sentence,
-        "options": {
-            key: str(value) if isinstance(value, os.PathLike) else value for key, value in item.options.items()
-        },
+        "options": json_options(item.options),
         "confidence": item.confidence,
         "dataset_count": item.dataset_count,
         "warnings": list(item.warnings),
     }
+
+
+def json_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Recognised options as JSON values."""
+    return {key: str(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
 
 
 def _refused(path: str, sentence: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from etiket_gui.cli import archive_commands
 from etiket_gui.cli import output as output_module
-from etiket_gui.cli.archive_commands import folder_name
+from etiket_gui.destinations.choosing import folder_name
 from etiket_gui.domain.errors import DestinationDamaged
 from tests.support.command_line import CommandLineRunner, make_datasets
 

@@ -1,0 +1,1 @@
+"""QCoDeS databases as sources: read by sqlite3 alone, in short slices, without ever disturbing who writes them."""

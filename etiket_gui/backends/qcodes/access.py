@@ -1,0 +1,333 @@
+"""Short looks into a database that another program may be writing: the one place where a source database is opened.
+
+The rules, each measured with real writers: never a transaction beyond one short SELECT; no connection beyond a look;
+``immutable`` only while nobody can be writing, and believed only if nothing changed meanwhile; never a look that
+would create a -wal or -shm beside the file; on a network share, or where that is not possible, a private copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from etiket_gui.domain import guards
+from etiket_gui.domain.errors import (
+    EtiketError,
+    FileBusy,
+    PermissionRefused,
+    SourceChanged,
+    SourceGone,
+    SourceUnreadable,
+    source_error,
+)
+from etiket_gui.domain.states import RetryClass
+from etiket_gui.domain.stopping import StopToken
+
+T = TypeVar("T")
+
+ROLLBACK_SLICE_S = 0.05
+WAL_SLICE_S = 0.2
+#: How long a busy database is waited for before the look is given up; it is tried again soon.
+BUSY_PATIENCE_S = 10.0
+_BUSY_STEP_S = 0.02
+_IMMUTABLE_TRIES = 3
+_COPY_TRIES = 5
+_COPY_BACK_OFF_S = 0.05
+_COPY_STEP_BYTES = 4 << 20
+Stat = tuple[int, int, int, int]
+
+
+class DatabaseBroken(SourceUnreadable):
+    """The file is not an intact SQLite database, or lacks what every QCoDeS database has."""
+
+    title = "Database cannot be read"
+    retry_class = RetryClass.ON_CHANGE
+    default_advice = "The file was left as it is. Look whether QCoDeS still opens it; other sources go on."
+
+
+class Way(Enum):
+    """How a database can be looked into just now."""
+
+    IMMUTABLE = "immutable"
+    SHARED = "shared"
+    COPY = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the folder says of the database, its -wal and its -journal: (inode, size, mtime, ctime) each, or None.
+
+    Two equal signatures mean that nothing was written between them. A -wal or -journal without content is None.
+    """
+
+    database: Stat
+    wal: Stat | None
+    journal: Stat | None
+    has_shm: bool
+
+    @property
+    def newest_ns(self) -> int:
+        """The newest modification time of the three (ns since 1970 UTC)."""
+        return max(stat[2] for stat in (self.database, self.wal, self.journal) if stat is not None)
+
+    @property
+    def is_the_same_file(self) -> int:
+        """The inode of the database file."""
+        return self.database[0]
+
+    def content(self) -> tuple[Stat, Stat | None, Stat | None]:
+        """What changes when something is written."""
+        return self.database, self.wal, self.journal
+
+
+def signature_of(path: str) -> Signature:
+    """Look at the folder entries only. Raises the known source failures."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise source_error(error, path) from error
+    database = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Signature(database, _beside(path, "-wal"), _beside(path, "-journal"), os.path.lexists(path + "-shm"))
+
+
+def _beside(path: str, suffix: str) -> Stat | None:
+    try:
+        status = os.stat(path + suffix)
+    except OSError:
+        return None
+    if status.st_size == 0:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+class Reader:
+    """One look: ``query`` runs one SELECT and fetches it whole. Valid inside the call it is handed to only."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """All rows of one SELECT."""
+        cursor = self._connection.execute(sql, parameters)
+        try:
+            return cursor.fetchall()
+        finally:
+            cursor.close()
+
+
+class Access:
+    """Looks into one database. Keeps no connection, no lock and no open file between two looks."""
+
+    def __init__(self, path: str, copy_folder: Path, *, copies_only: bool = False) -> None:
+        self.path = path
+        self.copies_only = copies_only
+        self._copy_folder = copy_folder
+        self._copied: Signature | None = None
+        self._is_wal: bool | None = None
+        #: The longest time a look kept the database (seconds), for whoever wants to know.
+        self.longest_look_s = 0.0
+        #: How the last look was made.
+        self.last_way = Way.IMMUTABLE
+
+    @property
+    def slice_s(self) -> float:
+        """How long one look may take: 50 ms, or 200 ms where readers do not stop writers."""
+        return WAL_SLICE_S if self._is_wal else ROLLBACK_SLICE_S
+
+    def signature(self) -> Signature:
+        """What the folder says now."""
+        return signature_of(self.path)
+
+    def way(self, signature: Signature) -> Way:
+        """How the database can be looked into in this state."""
+        if self.copies_only and guards.is_on("copy-from-shares"):
+            return Way.COPY
+        if signature.wal is not None:
+            return Way.SHARED if signature.has_shm else Way.COPY
+        return Way.IMMUTABLE if signature.journal is None else Way.SHARED
+
+    def look(self, work: Callable[[Reader], T], stop: StopToken) -> T:
+        """Run ``work`` on a consistent state of the database and close it again.
+
+        ``work`` may be run more than once. Raises SourceGone, SourceOffline, PermissionRefused, FileBusy (wait a
+        little), SourceChanged, DatabaseBroken and Stopped.
+        """
+        deadline_s = time.monotonic() + BUSY_PATIENCE_S
+        tries = 0
+        while True:
+            stop.check()
+            before = self.signature()
+            way = self.way(before)
+            if way is Way.IMMUTABLE and tries >= _IMMUTABLE_TRIES:
+                # Somebody writes all the time: without a -wal that is a rollback journal, and its locks are to be kept.
+                way = Way.SHARED if self._is_wal is False else Way.COPY
+            self.last_way = way
+            try:
+                if way is Way.COPY:
+                    return self._look_at_copy(before, work, stop)
+                result = self._open_and_run(way, work)
+            except sqlite3.Error as error:
+                if self._waits(error, deadline_s):
+                    stop.wait(_BUSY_STEP_S)
+                    continue
+                if way is Way.IMMUTABLE and self.signature() != before:
+                    tries += 1
+                    continue
+                if _is_only_about_the_folder(error) or (way is Way.SHARED and _may_be_torn(error)):
+                    return self._look_at_copy(self.signature(), work, stop)
+                raise self._failure(error) from error
+            if way is Way.SHARED or self.signature().content() == before.content():
+                return result
+            if not guards.is_on("immutable-is-checked"):
+                return result
+            tries += 1
+
+    def _waits(self, error: sqlite3.Error, deadline_s: float) -> bool:
+        if not _is_busy(error) or not guards.is_on("busy-database-is-waited-for"):
+            return False
+        if time.monotonic() < deadline_s:
+            return True
+        raise FileBusy(
+            f"{self.path} is kept busy by the program that writes it.",
+            path=self.path,
+        ) from error
+
+    def _open_and_run(self, way: Way, work: Callable[[Reader], T]) -> T:
+        option = "immutable=1" if way is Way.IMMUTABLE else "mode=ro"
+        started_s = time.monotonic()
+        try:
+            with opened(self.path, option) as connection:
+                self._note_journal_mode(connection)
+                return work(Reader(connection))
+        finally:
+            self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s)
+
+    def _note_journal_mode(self, connection: sqlite3.Connection) -> None:
+        ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
+        self._is_wal = mode == "wal"
+
+    def _look_at_copy(self, signature: Signature, work: Callable[[Reader], T], stop: StopToken) -> T:
+        target = self._copy_folder / "database.db"
+        if self._copied is None or self._copied.content() != signature.content() or not target.exists():
+            self._copied = None
+            self._copied = copy_consistently(self.path, target, stop)
+        try:
+            with opened(os.fspath(target), "mode=rw") as connection:
+                self._is_wal = signature.wal is not None
+                return work(Reader(connection))
+        except sqlite3.Error as error:
+            self._copied = None
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> EtiketError:
+        if _is_missing(error):
+            return DatabaseBroken(f"{self.path} is no QCoDeS database: {error}.", path=self.path)
+        if "unable to open" in str(error):
+            return PermissionRefused(f"{self.path} may not be read by this account.", path=self.path)
+        return DatabaseBroken(f"{self.path} cannot be read: {error}.", path=self.path)
+
+    def forget_copy(self) -> None:
+        """Remove the private copy, if there is one."""
+        self._copied = None
+        shutil.rmtree(self._copy_folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def opened(path: str, option: str) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, closed at the end. ``option`` is part of the SQLite URI."""
+    name = quote(os.fsencode(path.replace("\\", "/") if os.name == "nt" else path))
+    slash = "/" if os.name == "nt" and not name.startswith("/") else ""
+    connection = sqlite3.connect(f"file:{slash}{name}?{option}", uri=True, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only=1")
+        connection.text_factory = _text
+        yield connection
+    finally:
+        connection.close()
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+def copy_consistently(path: str, target: Path, stop: StopToken) -> Signature:
+    """Copy a database and its -wal or -journal to ``target`` as they were at one moment.
+
+    Returns what the folder said of that moment. Raises SourceChanged when it was written all the time, the known
+    source failures, Stopped, and DatabaseBroken when the copy does not pass SQLite's own check.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    back_off_s = _COPY_BACK_OFF_S
+    damaged = ""
+    for _ in range(_COPY_TRIES):
+        before = signature_of(path)
+        for suffix in ("-wal", "-journal", "", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{target}{suffix}")
+        for suffix, is_there in (("-wal", before.wal), ("-journal", before.journal), ("", True)):
+            if is_there:
+                _copy(path + suffix, f"{target}{suffix}", stop)
+        if signature_of(path).content() == before.content():
+            damaged = _damage(target)
+            if not damaged:
+                return before
+        if stop.wait(back_off_s):
+            stop.check()
+        back_off_s *= 2
+    if damaged:
+        raise DatabaseBroken(f"{path} is damaged: {damaged}.", path=path)
+    raise SourceChanged(f"{path} changed each time it was copied.", path=path, retry_class=RetryClass.SOON)
+
+
+def _damage(target: Path) -> str:
+    try:
+        with opened(os.fspath(target), "mode=rw") as connection:
+            ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if told == "ok" else str(told)
+
+
+def _copy(path: str, target: str, stop: StopToken) -> None:
+    try:
+        with open(path, "rb") as source, open(target, "wb") as sink:
+            while piece := source.read(_COPY_STEP_BYTES):
+                stop.check()
+                sink.write(piece)
+    except FileNotFoundError as error:
+        if path.endswith(("-wal", "-journal")):
+            return
+        raise SourceGone(f"{path} is no longer there.", path=path) from error
+    except OSError as error:
+        raise source_error(error, path) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _is_only_about_the_folder(error: sqlite3.Error) -> bool:
+    """Whether a look failed because SQLite may not write beside the file, or would have to repair it first."""
+    return _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+
+
+def _may_be_torn(error: sqlite3.Error) -> bool:
+    return _code(error) in {sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_IOERR}
+
+
+def _is_missing(error: sqlite3.Error) -> bool:
+    text = str(error)
+    return "no such table" in text or "no such column" in text or "not a database" in text

@@ -88,12 +88,19 @@ def _run_command_line(arguments: list[str]) -> int:
 
 
 def _run_worker(arguments: list[str]) -> int:
-    """One child process of the engine; its messages come and go on standard input and output."""
-    from etiket_gui.worker.process import main as run_worker
+    """One child process of the engine; its messages come and go on standard input and output.
 
+    The role "diagnostics" is followed by a home and a file: the command line writes the file, so that the window's is
+    the same.
+    """
     role = "work"
     if arguments[:1] == ["--role"] and len(arguments) > 1:
         role = arguments[1]
+    if role == "diagnostics":
+        home, path = arguments[2:4]
+        return _run_command_line(["--home", home, "--json", "export-diagnostics", path])
+    from etiket_gui.worker.process import main as run_worker
+
     return run_worker(role)
 
 

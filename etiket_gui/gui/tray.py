@@ -122,6 +122,8 @@ class Tray(QObject):
     def stop(self) -> None:
         """Take the icon away; the program ends."""
         self._timer.stop()
+        self._watch.changed.disconnect(self.renew)
+        QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._on_scheme)
         self._icon.hide()
         self._icon.setContextMenu(None)  # type: ignore[arg-type]
         self._owner.deleteLater()

@@ -18,8 +18,10 @@ from etiket_gui.osys.plugins import IMPORT_LIMIT_S, PluginRegistry, plain_name
 
 GROUP = "etiket_gui.backends"
 _BUILT_IN: Mapping[str, str] = {
+    "core_tools": "etiket_gui.backends.core_tools.backend:CoreToolsBackend",
     "folder": "etiket_gui.backends.folder.backend:FolderBackend",
     "labber": "etiket_gui.backends.labber.backend:LabberBackend",
+    "qcodes": "etiket_gui.backends.qcodes.backend:QCoDeSBackend",
     "quantify": "etiket_gui.backends.quantify.backend:QuantifyBackend",
 }
 _ALIASES: Mapping[str, str] = {

@@ -139,7 +139,7 @@ def _root_attributes(head: RunContent) -> dict[str, Any]:
         "captured_run_id": row.captured_run_id,
         "captured_counter": row.captured_counter,
         "run_id": row.captured_run_id,
-        "run_description": head.description,
+        "run_description": _with_version(head.description),
         "parent_dataset_links": row.parents,
         "run_timestamp_raw": -1 if row.started_s is None else row.started_s,
         "completed_timestamp_raw": -1 if row.completed_s is None else row.completed_s,
@@ -149,6 +149,12 @@ def _root_attributes(head: RunContent) -> dict[str, Any]:
         if key not in attributes and not isinstance(value, bytes):
             attributes[key] = value
     return attributes
+
+
+def _with_version(description: str) -> str:
+    """Descriptions from before they had a version say so, as an upgraded database would."""
+    value = _loaded(description)
+    return json.dumps({"version": 0, **value}) if isinstance(value, dict) and "version" not in value else description
 
 
 def _metadata(head: RunContent) -> dict[str, Any]:

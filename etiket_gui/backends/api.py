@@ -90,11 +90,14 @@ class Recognition:
 class BackendContext:
     """What a backend is given to work with.
 
-    ``work_folder`` is private scratch space, emptied between datasets; ``source_uuid`` names the source.
+    ``work_folder`` is private scratch space, emptied between datasets; ``source_uuid`` names the source. ``secret``
+    gives the source's password when it is needed, None where none is kept, and raises SignInNeeded where the password
+    store is locked; it never enters the configuration.
     """
 
     source_uuid: str
     work_folder: Path
+    secret: Callable[[], str | None] | None = None
 
 
 class Backend(ABC):

@@ -1,0 +1,1 @@
+"""Measurements that core-tools keeps in a PostgreSQL database."""

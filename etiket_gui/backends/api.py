@@ -114,6 +114,8 @@ class Backend(ABC):
     scope_policy: ClassVar[ScopePolicy] = ScopePolicy.OPTIONAL
     live_sync: ClassVar[bool] = False
     realm: ClassVar[Realm] = Realm.SOURCE
+    #: What a form calls the source's password; empty where there is none. It goes to the password store alone.
+    secret_title: ClassVar[str] = ""
 
     def __init__(self, config: SourceConfig, context: BackendContext) -> None:
         self.config = config

@@ -50,7 +50,7 @@ TIME_LIMITS_S: Mapping[str, float | None] = {
     "verify": None,
     "diagnostics_preview": 120.0,
     "diagnostics_save": 120.0,
-    "keyring_state": 30.0,
+    "keyring_state": 150.0,
     "keyring_store": 150.0,
     "keyring_forget": 150.0,
 }

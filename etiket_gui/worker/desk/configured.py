@@ -59,11 +59,14 @@ def present_places(home: Home, *, without_source: str = "", without_destination:
     return places
 
 
-def built_backend(kind: type[Backend], config: Mapping[str, Any], work_folder: Path, source_uuid: str) -> Backend:
+def built_backend(
+    kind: type[Backend], config: Mapping[str, Any], work_folder: Path, source_uuid: str, secret: str | None = None
+) -> Backend:
     """A backend with these options. Raises UsageError for options that make no sense, PluginFailed for its bugs."""
     checked_options(kind.config_class, config)
     try:
-        return kind(kind.config_class.model_validate(dict(config)), BackendContext(source_uuid, work_folder))
+        context = BackendContext(source_uuid, work_folder, secret=lambda: secret)
+        return kind(kind.config_class.model_validate(dict(config)), context)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise PluginFailed(f"The plug-in {kind.identifier} cannot be started: {error}.") from error
 

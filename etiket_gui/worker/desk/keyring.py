@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from etiket_gui.credentials.keyring_store import KeyringState, KeyringStore
+from etiket_gui.credentials.keyring_store import KeyringLocked, KeyringState, KeyringStore
 from etiket_gui.domain.errors import SignInNeeded, UsageError
 from etiket_gui.worker.desk.job import DeskJob
 
@@ -21,9 +21,16 @@ def _keyring() -> Iterator[KeyringStore]:
 
 
 def state(job: DeskJob) -> dict[str, Any]:
-    """``state`` (ready, locked or missing) and a ``sentence``; with ``account`` also ``has_secret`` (None: unknown)."""
+    """``state`` (ready, locked or missing) and a ``sentence``; with ``account`` also ``has_secret`` (None: unknown).
+
+    ``may_ask``: where it is locked, the person is asked to unlock it first.
+    """
     with _keyring() as store:
         report = store.report()
+        if report.state is KeyringState.LOCKED and job.parameters.get("may_ask"):
+            with contextlib.suppress(KeyringLocked):
+                store.get("unlock", may_prompt=True)
+            report = store.report()
         has_secret: bool | None = None
         account = job.parameters.get("account")
         if isinstance(account, str) and report.state is KeyringState.READY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import heapq
 import itertools
 import shutil
@@ -58,6 +59,9 @@ class Sums:
     older_bytes: int = 0
     oldest_ns: int | None = None
     newest_ns: int | None = None
+    #: Local day (its beginning in ns since 1970 UTC): [datasets, bytes] with their time in it; running ones apart.
+    days: dict[int, list[int]] = field(default_factory=dict)
+    running_bytes: int = 0
     _newest: list[tuple[int, int, Found]] = field(default_factory=list)
 
     def add(self, found: Found) -> None:
@@ -71,6 +75,12 @@ class Sums:
         self.running += is_running
         self.size_bytes += found.size_bytes
         self.file_count += found.file_count
+        if is_running:
+            self.running_bytes += found.size_bytes
+        else:
+            day = self.days.setdefault(_day_of(time_ns), [0, 0])
+            day[0] += 1
+            day[1] += found.size_bytes
         if time_ns > 0:
             self.oldest_ns = time_ns if self.oldest_ns is None else min(self.oldest_ns, time_ns)
             self.newest_ns = time_ns if self.newest_ns is None else max(self.newest_ns, time_ns)
@@ -88,6 +98,8 @@ class Sums:
             "size_bytes": self.size_bytes,
             "file_count": self.file_count,
             "running": self.running,
+            "running_bytes": self.running_bytes,
+            "days": [[day_ns, count, size_bytes] for day_ns, (count, size_bytes) in sorted(self.days.items())],
             "older_count": self.older_count,
             "older_bytes": self.older_bytes,
             "oldest_ns": self.oldest_ns,
@@ -106,10 +118,16 @@ class Sums:
         }
 
 
+def _day_of(time_ns: int) -> int:
+    """The beginning of the local day of a moment, both in ns since 1970 UTC."""
+    moment = dt.datetime.fromtimestamp(time_ns / 1e9, dt.UTC).astimezone()
+    return int(moment.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 10**9
+
+
 def survey(job: DeskJob) -> dict[str, Any]:
     """Look through a source as the engine would, and sum up; nothing is written down or sent.
 
-    Parameters: backend, config; ``since_ns`` counts apart what is older; ``destination`` (a name) gives the speed that
+    Parameters: backend, config; ``secret`` or the ``account`` under which it is kept; ``since_ns`` counts apart what is older; ``destination`` (a name) gives the speed that
     the time is estimated with. Progress: the sums so far. Raises the backend's failures.
     """
     kind = load_backend(job.text("backend"))
@@ -127,7 +145,7 @@ def survey(job: DeskJob) -> dict[str, Any]:
 
     work_folder = Path(tempfile.mkdtemp(prefix="etiket-survey-"))
     try:
-        backend = built_backend(kind, config, work_folder, new_source_uuid())
+        backend = built_backend(kind, config, work_folder, new_source_uuid(), _secret(job))
         summary = backend.discover(DiscoveryRequest(), NothingKnown(), report, job.stop)
     finally:
         shutil.rmtree(work_folder, ignore_errors=True)
@@ -135,6 +153,20 @@ def survey(job: DeskJob) -> dict[str, Any]:
     result |= _left_out(summary)
     result |= estimate(job.home, str(job.parameters.get("destination") or ""), sums)
     return result
+
+
+def _secret(job: DeskJob) -> str | None:
+    """What the person typed, else what is kept for a source that is there already."""
+    typed, account = job.parameters.get("secret"), job.parameters.get("account")
+    if typed or not account:
+        return str(typed) if typed else None
+    from etiket_gui.credentials.keyring_store import KeyringStore
+
+    keyring = KeyringStore()
+    try:
+        return keyring.get(str(account))
+    finally:
+        keyring.close()
 
 
 def _left_out(summary: DiscoverySummary) -> dict[str, Any]:
@@ -166,7 +198,13 @@ def estimate(home: Home, destination: str, sums: Sums) -> dict[str, Any]:
         if speed.is_measured
         else f"assumed: {megabytes:.0f} MB/s, because nothing was sent there yet"
     )
-    return {"estimated_s": duration_s, "estimate_basis": basis, "is_estimate_measured": speed.is_measured}
+    return {
+        "per_dataset_s": speed.per_dataset_s,
+        "bytes_per_s": speed.bytes_per_s,
+        "estimated_s": duration_s,
+        "estimate_basis": basis,
+        "is_estimate_measured": speed.is_measured,
+    }
 
 
 def measured_speed(home: Home, destination: str) -> Speed:

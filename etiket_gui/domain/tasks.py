@@ -130,6 +130,7 @@ class SourceTraits:
     folders: tuple[str, ...]
     poll_interval_s: float | None
     share: str = ""
+    is_recursive: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; :meth:`from_json` turns it back."""

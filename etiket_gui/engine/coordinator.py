@@ -197,6 +197,15 @@ class Coordinator:
             self.live.cancel_sending()
         self._tell_steering()
 
+    def use_settings(self, settings: Settings) -> None:
+        """Go by other settings from now on; what is under way goes on as it began."""
+        budget = self.desk.budget
+        self.desk.settings = settings
+        budget.worker_count = settings.worker_count
+        budget.rate_bytes_per_s = settings.rate_limit_bytes_per_s
+        budget.measuring_rate_bytes_per_s = settings.measuring_rate_bytes_per_s
+        budget.safe_within_s = settings.safe_within_s
+
     def _tell_steering(self) -> None:
         paused_ns, held_ns = self._steering
         self.desk.emit(SteeringChanged(paused_ns, held_ns, self._is_measuring))
@@ -251,7 +260,7 @@ class Coordinator:
         for source in self.sources.values():
             traits = source.traits
             if traits is not None and traits.poll_interval_s is None:
-                folders += [WatchedFolder(source.row.id, path) for path in traits.folders]
+                folders += [WatchedFolder(source.row.id, path, traits.is_recursive) for path in traits.folders]
             source.is_watched = traits is not None and traits.poll_interval_s is None
             source.is_watch_sound = partial(self.watching.is_sound, source.row.id)
         excluded = [destination.address for destination in self.destinations.values() if destination.address]

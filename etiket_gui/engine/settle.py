@@ -42,7 +42,7 @@ class SettleBook:
         """
         if not guards.is_on("settle"):
             return Judgement(is_settled=True)
-        if found.run_state is RunState.LIVE:
+        if found.run_state in {RunState.LIVE, RunState.ANNOUNCED}:
             self._looks[found.identifier] = (found.fingerprint, monotonic_s)
             return Judgement(is_settled=False, look_again_in_s=self.live_look_s)
         before = self._looks.get(found.identifier)

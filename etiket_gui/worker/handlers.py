@@ -114,6 +114,7 @@ class Workshop:
             folders=plan.folders,
             poll_interval_s=plan.poll_interval_s,
             share=share or "",
+            is_recursive=plan.is_recursive,
         )
         return {"traits": traits.to_json()}
 

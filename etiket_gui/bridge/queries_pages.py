@@ -193,14 +193,41 @@ def _open_problems(connection: sqlite3.Connection) -> tuple[dict[int | None, int
     return counted, {key: (advice, kind) for key, advice, kind in rows}
 
 
-def _live(connection: sqlite3.Connection) -> dict[int, int]:
-    return dict(
-        connection.execute(
-            "SELECT source_id, count(*) FROM datasets INDEXED BY ix_datasets_unfinished"
-            " WHERE shown <> 'archived' AND shown NOT IN ('gone', 'ignored', 'failed')"
-            " AND run_state = 'live' GROUP BY source_id"
-        )
+def _live_by_state(connection: sqlite3.Connection) -> dict[int, dict[str, int]]:
+    """Datasets that are measuring now, by source and by the state they show."""
+    found: dict[int, dict[str, int]] = {}
+    rows = connection.execute(
+        "SELECT source_id, shown, count(*) FROM datasets INDEXED BY ix_datasets_unfinished"
+        " WHERE shown <> 'archived' AND shown NOT IN ('gone', 'ignored', 'failed') AND run_state = 'live'"
+        " GROUP BY source_id, shown"
     )
+    for source_id, shown, number in rows:
+        found.setdefault(source_id, {})[shown] = number
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StateCounts:
+    """Datasets by the state they show; ``live`` are those of them that are measuring now."""
+
+    by_state: Mapping[str, int]
+    live: Mapping[str, int]
+
+
+def state_counts(connection: sqlite3.Connection, source_id: int | None = None) -> StateCounts:
+    """How many datasets are shown in each state, of one source or of all."""
+    of_source, _ = _counts(connection)
+    live = _live_by_state(connection)
+    return StateCounts(_summed(of_source, source_id), _summed(live, source_id))
+
+
+def _summed(counted: Mapping[int, Mapping[str, int]], source_id: int | None) -> dict[str, int]:
+    summed: dict[str, int] = {}
+    for number, counts in counted.items():
+        if source_id in {None, number}:
+            for shown, count in counts.items():
+                summed[shown] = summed.get(shown, 0) + count
+    return summed
 
 
 def _oldest(connection: sqlite3.Connection, route_ids: Sequence[int]) -> OldestUnsafe | None:
@@ -231,7 +258,7 @@ def _sources(
     problems: Mapping[int | None, int],
     told: Mapping[str, tuple[str, str]],
 ) -> tuple[SourceFacts, ...]:
-    live = _live(connection)
+    live = _live_by_state(connection)
     rows = connection.execute(
         "SELECT id, name, backend, config, is_enabled, state, state_reason, last_scan_ns, last_scan_duration_s,"
         " stray_files, missed_by_watcher FROM sources ORDER BY id"
@@ -250,7 +277,7 @@ def _sources(
             stray_files=row[9],
             missed_by_watcher=row[10],
             counts=counted.get(row[0], {}),
-            live=live.get(row[0], 0),
+            live=sum(live.get(row[0], {}).values()),
             problems=problems.get(row[0], 0),
             oldest_unsafe=_oldest(connection, [route[0] for route in routes if route[1] == row[0]]),
             destinations=tuple(route[4] for route in routes if route[1] == row[0]),

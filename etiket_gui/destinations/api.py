@@ -318,6 +318,10 @@ class Destination(ABC):
     def withdraw(self, remote: str, version: str, scope: str) -> None:
         """Remove a provisional version of ours; refuses any other."""
 
+    def view_address(self, remote: str, scope: str) -> str:
+        """Where a person can look at a dataset: an absolute folder or an address of the web; "" where there is none."""
+        return ""
+
     def derive(self, remote: str, scope: str, stop: StopToken) -> None:
         """Make the views that can be rebuilt at any time (a browsable tree); outside the critical path."""
 

@@ -29,7 +29,9 @@ from etiket_gui.destinations.archive.layout import (
     staging_name,
     title_folder,
 )
+from etiket_gui.destinations.archive.linking import ANYBODY, links_hold
 from etiket_gui.destinations.archive.page import DatasetPage, ListedFile, dataset_page, root_page
+from etiket_gui.destinations.archive.previews import MEASUREMENT, drawn_preview
 from etiket_gui.destinations.archive.reading import ArchiveReader, reading_error
 from etiket_gui.destinations.archive.record import Record, RecordFacts, checked_parts
 from etiket_gui.domain.content import FileEntry
@@ -47,37 +49,11 @@ _OWN_PREFIX = "etiket-"
 _MARK_BYTES = 2048
 _MARK = re.compile(rb"<!-- etiket-gui dataset (\S+) version (\S+) page (\S+) sums (\S+) -->")
 _CHUNK_BYTES = 1024 * 1024
-_ANYBODY = "00000000-0000-4000-8000-000000000000"
-_MOST_TWINS = 1000
+MOST_TWINS = 1000
 #: A second name is refused for this one file; the others may still have theirs.
 _NO_LINK = {errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOENT, getattr(errno, "EOPNOTSUPP", 0)}
 _IN_THE_WAY = "Not shown here: something else in this folder has its name."
 _NOT_LINKED = "Not shown here: this disk refused a link to it."
-
-
-def links_hold(files: FileLayer, root: str, agent: str = _ANYBODY) -> bool:
-    """Whether a test write in the archive shows that hard links and read-only modes hold there; nothing stays."""
-    try:
-        top = files.open_root(root)
-    except OSError:
-        return False
-    name = staging_name(agent, secrets.randbits(48))
-    try:
-        with files.folder(top, STAGING) as above:
-            files.make_folder(above, name)
-            try:
-                with files.folder(above, name) as here:
-                    files.close_file(files.create(here, "first", 0o444))
-                    files.link(here, "first", here, "second")
-                    first, second = files.status(here, "first"), files.status(here, "second")
-            finally:
-                files.remove_tree(above, name)
-    except OSError:
-        return False
-    finally:
-        files.close_folder(top)
-    is_one_file = first.st_ino != 0 and (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-    return is_one_file and second.st_nlink == 2 and not second.st_mode & 0o222
 
 
 def write_root_page(root: str) -> None:
@@ -88,7 +64,7 @@ def write_root_page(root: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class FolderMark:
     """The first line of a page of ours: whose folder it is, which version it shows, and the names of our own files."""
 
     remote: str
@@ -101,7 +77,7 @@ class _Mark:
         return "<!-- etiket-gui dataset {} version {} page {} sums {} -->".format(*fields)
 
     @classmethod
-    def read(cls, tree: FolderTree, folder: Parts) -> _Mark | None:
+    def read(cls, tree: FolderTree, folder: Parts) -> FolderMark | None:
         """Whose folder this is; None where no page of ours says so."""
         name = PAGE
         for _ in range(3):
@@ -130,7 +106,7 @@ def _own_name(plain: str, taken: frozenset[str]) -> str:
 class BrowseTree:
     """Keeps ``browse/`` of one archive. ``mode`` "auto" makes links where a test write proves them, else nothing."""
 
-    def __init__(self, reader: ArchiveReader, mode: BrowseMode = "auto", agent: str = _ANYBODY) -> None:
+    def __init__(self, reader: ArchiveReader, mode: BrowseMode = "auto", agent: str = ANYBODY) -> None:
         self._reader = reader
         self._root = reader.layout.root
         self._agent = agent
@@ -193,7 +169,7 @@ class BrowseTree:
             return ()
 
 
-def _browse_parts(path: str) -> Parts:
+def browse_parts(path: str) -> Parts:
     """The folder a record names, below ``browse`` only. Raises UnsafeName."""
     parts = tuple(path.split("/"))
     if len(parts) < 2 or parts[0] != BROWSE or any(safe_component(part) != part for part in parts):
@@ -217,19 +193,19 @@ class _Derivation:
 
     def run(self) -> None:
         """Find the dataset's folder or make it. Raises OSError and the failures of :meth:`BrowseTree.derive`."""
-        wanted = _browse_parts(self.facts.browse)
+        wanted = browse_parts(self.facts.browse)
         plan = sorted(((checked_parts(entry.name), entry) for entry in self.record.entries()), key=lambda item: item[0])
         self.tree.make_folders(wanted[:-1])
-        for number in range(1, _MOST_TWINS):
+        for number in range(1, MOST_TWINS):
             folder = wanted if number == 1 else (*wanted[:-1], f"{wanted[-1]} -{number}")
             if self.tree.stat(folder) is None and self._make(folder, plan):
                 return
-            mark = _Mark.read(self.tree, folder)
+            mark = FolderMark.read(self.tree, folder)
             if mark is not None and mark.remote == self.remote:
                 self._fill(folder, plan, mark)
                 return
         raise DestinationDamaged(
-            f"{self.facts.browse} and {_MOST_TWINS} names like it are taken in the browsable tree.",
+            f"{self.facts.browse} and {MOST_TWINS} names like it are taken in the browsable tree.",
             advice="Remove what does not belong there.",
         )
 
@@ -261,7 +237,7 @@ class _Derivation:
 
     # -------------------------------------------------------------- filling
 
-    def _fill(self, folder: Parts, plan: Plan, mark: _Mark | None) -> None:
+    def _fill(self, folder: Parts, plan: Plan, mark: FolderMark | None) -> None:
         taken = frozenset(parts[0].casefold() for parts, _ in plan)
         page, sums = _own_name(PAGE, taken), _own_name(SUMS, taken)
         before = _Before.of(self, folder, mark) if mark is not None else None
@@ -284,14 +260,28 @@ class _Derivation:
             elif entry.kind is EntryKind.FOLDER:
                 note, path = f"An empty folder. {note}", b""
             listed.append(ListedFile(entry.name, path, entry.size_bytes, entry.sha256 or "", note.strip()))
+        preview = next((file.path for file in listed if file.name == PREVIEW and file.path), None)
+        if preview is None and (drawn := self._draw(folder, plan, _own_name(PREVIEW, taken), before)) is not None:
+            preview, sha256 = drawn
+            sums_lines.append((preview, sha256))
         self._write((*folder, sums), checksum_lines(sums_lines), before)
-        now = _Mark(self.remote, self.record.version, page, sums)
-        self._write((*folder, page), dataset_page(self._page(now, listed)), before)
+        now = FolderMark(self.remote, self.record.version, page, sums)
+        self._write((*folder, page), dataset_page(self._page(now, listed, preview)), before)
 
-    def _page(self, mark: _Mark, listed: Sequence[ListedFile]) -> DatasetPage:
+    def _draw(self, folder: Parts, plan: Plan, name: str, before: _Before | None) -> tuple[bytes, str] | None:
+        """Put a drawn picture beside a measurement: (name, SHA-256). The checksum file tells that it is ours."""
+        entry = next((entry for parts, entry in plan if parts == (MEASUREMENT,)), None)
+        if entry is None or entry.sha256 is None or self.tree.stat((*folder, name)) is not None:
+            return None
+        picture = drawn_preview(os.path.join(self.title, blob_in_title(entry.sha256)), entry.size_bytes, self.stop)
+        if picture is None:
+            return None
+        self._write((*folder, name), picture, before)
+        return os.fsencode(name), hashlib.sha256(picture).hexdigest()
+
+    def _page(self, mark: FolderMark, listed: Sequence[ListedFile], preview: bytes | None) -> DatasetPage:
         reference = self.facts.reference
         workspace, title = split_remote(self.remote)
-        preview = next((file.path for file in listed if file.name == PREVIEW and file.path), None)
         return DatasetPage(
             mark=mark.line(),
             title=title,
@@ -406,11 +396,11 @@ class _Before:
 
     work: _Derivation
     folder: Parts
-    mark: _Mark
+    mark: FolderMark
     sums: dict[Parts, str]
 
     @classmethod
-    def of(cls, work: _Derivation, folder: Parts, mark: _Mark) -> _Before:
+    def of(cls, work: _Derivation, folder: Parts, mark: FolderMark) -> _Before:
         """Read the checksum file of that derivation."""
         text = work.tree.read_file((*folder, mark.sums)) or b""
         sums = {(*folder, *os.fsdecode(path).split("/")): sha256 for path, sha256 in parse_checksums(text).items()}

@@ -34,6 +34,7 @@ from etiket_gui.destinations.archive.reading import ArchiveReader
 from etiket_gui.destinations.archive.restoring import fetch
 from etiket_gui.destinations.archive.session import WriteSession, archive_errors
 from etiket_gui.destinations.archive.space import FreeFloor, kept_free_bytes
+from etiket_gui.destinations.archive.viewing import view_folder
 from etiket_gui.destinations.archive.writing import BatchWriter
 from etiket_gui.domain.content import Outgoing, RemoteVersion
 from etiket_gui.domain.errors import EtiketError, Stopped
@@ -249,6 +250,10 @@ class ArchiveDestination(Destination):
     ) -> FetchReport:
         """Bring a version back as the new folder ``target``, whole or not at all."""
         return fetch(self._reader, remote, version, target, method, progress, stop)
+
+    def view_address(self, remote: str, scope: str) -> str:
+        """The dataset's browsable folder, else the folder that holds its records and blobs."""
+        return view_folder(self._reader, remote)
 
     def derive(self, remote: str, scope: str, stop: StopToken) -> None:
         """Make or update the dataset's browsable folder."""

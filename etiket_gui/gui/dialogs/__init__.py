@@ -1,0 +1,1 @@
+"""Dialogs of the window: one question or one piece of work each."""

@@ -146,6 +146,11 @@ class ShowWindow(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadSettings(Command):
+    """Read the settings again and go by them from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopEngine(Command):
     """End the running engine cleanly."""
 

@@ -22,6 +22,7 @@ from etiket_gui.domain.commands import (
     PauseSync,
     ProbeNow,
     RecordVerification,
+    ReloadSettings,
     RemoveDestination,
     RemoveSource,
     Reply,
@@ -43,7 +44,7 @@ from etiket_gui.engine.steering import Steering
 from etiket_gui.osys.control import ControlServer
 from etiket_gui.osys.locking import HomeLock
 from etiket_gui.settings.home import Home
-from etiket_gui.settings.settings import Settings
+from etiket_gui.settings.settings import Settings, load_settings
 from etiket_gui.store.health import open_store
 from etiket_gui.store.reader import StoreReader
 
@@ -196,6 +197,10 @@ class Engine:
                 return Reply(is_ok=False, sentence="The running engine has no window.")
             self._on_show()
             return Reply(is_ok=True)
+        if isinstance(command, ReloadSettings):
+            self._settings = load_settings(self._home)
+            coordinator.use_settings(self._settings)
+            return Reply(is_ok=True, sentence="The settings hold from now on.")
         if isinstance(command, ScanNow):
             for source in coordinator.sources.values():
                 if command.source_id in {None, source.row.id}:

@@ -115,7 +115,7 @@ class Backend(ABC):
     live_sync: ClassVar[bool] = False
     realm: ClassVar[Realm] = Realm.SOURCE
     #: What a form calls the source's password; empty where there is none. It goes to the password store alone.
-    secret_title: ClassVar[str] = ""
+    sign_in_title: ClassVar[str] = ""
 
     def __init__(self, config: SourceConfig, context: BackendContext) -> None:
         self.config = config

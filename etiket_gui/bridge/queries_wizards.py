@@ -75,7 +75,7 @@ def destination_setups(connection: sqlite3.Connection) -> tuple[DestinationSetup
     )
     return tuple(
         DestinationSetup(
-            *row[:4], json.loads(row[4]), *row[5:],
+            row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6], row[7],
             tuple(name for destination_id, name, _ in leading if destination_id == row[0]),
             tuple(name for destination_id, name, count in leading if destination_id == row[0] and count == 1),
         )

@@ -61,7 +61,7 @@ class CoreToolsBackend(DatabaseBackend):
     identifier: ClassVar[str] = "core_tools"
     title: ClassVar[str] = "core-tools database"
     config_class: ClassVar[type[SourceConfig]] = CoreToolsConfig
-    secret_title: ClassVar[str] = "Password of the database user"
+    sign_in_title: ClassVar[str] = "Password of the database user"
     scope_policy: ClassVar[ScopePolicy] = ScopePolicy.DISABLED
     live_sync: ClassVar[bool] = True
     realm: ClassVar[Realm] = Realm.WORLD

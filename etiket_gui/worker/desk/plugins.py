@@ -54,7 +54,7 @@ def _described_backend(kind: type[Backend]) -> dict[str, Any]:
         "fields": described_fields(kind.config_class),
         "scope_policy": kind.scope_policy.value,
         "live_sync": kind.live_sync,
-        "secret_title": kind.secret_title,
+        "sign_in_title": kind.sign_in_title,
         "reads": "files" if issubclass(kind, FileBackend) else "database" if issubclass(kind, DatabaseBackend) else "",
     }
 
@@ -67,7 +67,7 @@ def _described_destination(kind: type[Destination]) -> dict[str, Any]:
         "description": _first_sentence(kind),
         "fields": described_fields(kind.config_class),
         "needs_sign_in": able.needs_sign_in,
-        "secret_title": "Password or token" if able.needs_sign_in else "",
+        "sign_in_title": "Password or token" if able.needs_sign_in else "",
         "has_scopes": able.has_scopes,
         "is_local": able.is_local,
         "restores_by_link": able.restores_by_link,

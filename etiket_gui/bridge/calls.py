@@ -10,7 +10,8 @@ import shiboken6
 from PySide6.QtCore import QObject
 
 from etiket_gui.domain import guards
-from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.commands import Reply
+from etiket_gui.domain.errors import EtiketError, error_from_json
 
 
 class Call:
@@ -41,6 +42,13 @@ class Call:
         """Hand over the answer, if it is still wanted."""
         if self.is_wanted:
             self._then(value)
+
+    def answer_reply(self, reply: Reply) -> None:
+        """Hand over the engine's reply; where it refuses with a reason and somebody cares, that failure."""
+        if reply.error is not None and self._failed is not None:
+            self.fail(error_from_json(dict(reply.error)))
+        else:
+            self.answer(reply)
 
     def fail(self, error: EtiketError) -> None:
         """Hand over the failure, if it is still wanted and somebody cares."""

@@ -137,6 +137,7 @@ class EngineHost(QObject):
         self._waiting: list[int] = []
         self._numbers = itertools.count(1)
         self._is_stopping = False
+        self._has_ended = False
         self._last_told_s = 0.0
         self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)
         self._tell_timer = QTimer(self)
@@ -169,7 +170,7 @@ class EngineHost(QObject):
             self._settings = settings
         if self._thread is not None:
             return
-        self._is_stopping = False
+        self._is_stopping = self._has_ended = False
         thread = _EngineThread(self, self._home, self._settings)
         thread.finished.connect(self._on_thread_finished, Qt.ConnectionType.QueuedConnection)
         self._thread = thread
@@ -202,6 +203,7 @@ class EngineHost(QObject):
             return
         thread.wait()
         thread.deleteLater()
+        self._has_ended = True
         self._running = None
         self._tell()
         self._run_news()
@@ -255,7 +257,7 @@ class EngineHost(QObject):
         if asked is None:
             return
         if reply is not None:
-            asked.call.answer(reply)
+            asked.call.answer_reply(reply)
         elif isinstance(error, EtiketError):
             asked.call.fail(error)
         else:
@@ -334,7 +336,7 @@ class EngineHost(QObject):
         if self._tell_timer.isActive():
             return
         passed_ms = (time.monotonic() - self._last_told_s) * 1000
-        if passed_ms >= LONGEST_QUIET_MS:
+        if passed_ms >= LONGEST_QUIET_MS or self._has_ended:
             self._tell()
         else:
             self._tell_timer.start(max(1, int(LONGEST_QUIET_MS - passed_ms)))

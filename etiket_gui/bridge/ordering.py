@@ -53,6 +53,8 @@ def listed_ids(connection: sqlite3.Connection, statement: str, values: Sequence[
     SQLite makes one text of them and lets go of the interpreter meanwhile.
     """
     found = connection.execute(f"SELECT group_concat(id) FROM ({statement})", values).fetchone()[0]
+    if found and len(found) > 8 * MANY:
+        return array("q", _numbers(found).tobytes())
     return parsed_ids(found or "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import queue
@@ -31,6 +30,8 @@ T = TypeVar("T")
 POLL_S = 0.25
 HIDDEN_POLL_S = 1.0
 _STOP_WAIT_MS = 4000
+#: A few milliseconds' worth of SQLite's own steps.
+_STEPS_BETWEEN_LOOKS = 100_000
 
 
 @dataclass(slots=True)
@@ -97,7 +98,6 @@ class _Lane(QThread):
                 if job is not None:
                     job.is_superseded = True
             self._jobs.clear()
-            self._interrupt()
             self._has_news.notify()
 
     def _supersede(self, key: Hashable) -> None:
@@ -106,12 +106,6 @@ class _Lane(QThread):
             self._jobs.remove(job)
         if self._current is not None and self._current.key == key:
             self._current.is_superseded = True
-            self._interrupt()
-
-    def _interrupt(self) -> None:
-        if self._current is not None and self._connection is not None:
-            with contextlib.suppress(sqlite3.ProgrammingError):
-                self._connection.interrupt()
 
     # --- on the lane's own thread ---------------------------------------------------------------------------
 
@@ -171,14 +165,17 @@ class _Lane(QThread):
         if self._connection is not None and identity != self._identity and guards.is_on("readers-follow-the-store"):
             self._close()
         if self._connection is None:
-            connection = open_for_reading(self._path)
-            with self._has_news:
-                self._connection, self._identity = connection, identity
+            self._connection, self._identity = open_for_reading(self._path), identity
+            # Asked by SQLite itself: an interrupt from outside is lost between two statements.
+            self._connection.set_progress_handler(self._is_unwanted, _STEPS_BETWEEN_LOOKS)
         return self._connection
 
+    def _is_unwanted(self) -> int:
+        job = self._current
+        return int(self._is_ending or (job is not None and job.is_superseded))
+
     def _close(self) -> None:
-        with self._has_news:
-            connection, self._connection = self._connection, None
+        connection, self._connection = self._connection, None
         self._data_version = None
         if connection is not None:
             connection.close()

@@ -230,8 +230,10 @@ class Engine:
         """End :meth:`run` or :meth:`run_once` soon; callable from any thread and from signal handlers."""
         self._was_interrupted = self._was_interrupted or is_interrupt
         self._stop_asked.set()
-        if self._coordinator is not None:
-            self._coordinator.post(_nothing)
+        coordinator = self._coordinator
+        if coordinator is not None:
+            coordinator.desk.writer.hurry()
+            coordinator.post(_nothing)
 
     # --- running --------------------------------------------------------------------------------------------
 

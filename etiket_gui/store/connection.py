@@ -38,7 +38,8 @@ def writer_engine(path: Path) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
+        # In short pieces: the writer itself goes on waiting, unless the program is to end.
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms() // 20}")
         connection.execute(f"PRAGMA journal_mode = {'WAL' if guards.is_on('store-keeps-a-journal') else 'OFF'}")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, exc
 
 from etiket_gui.store.connection import as_ids, store_failures, writer_engine
 from etiket_gui.store.counting import ADD_COUNT, BY_ID, BY_SOURCE, COUNTED_DATASET, COUNTED_TRANSFERS, Recount
+from etiket_gui.store.failures import busy_timeout_ms
 
 
 class StoreTransactions:
@@ -31,6 +32,7 @@ class StoreTransactions:
         self.now_ns = now_ns
         self._depth = 0
         self._only_reads = False
+        self._is_in_a_hurry = False
         self._touched: set[int] = set()
         self._touched_sources: set[int] = set()
         self._after_commit: list[Callable[[], None]] = []
@@ -38,8 +40,30 @@ class StoreTransactions:
             self._connection = writer_engine(path).connect()
         event.listen(self._connection, "begin", self._begin)
 
+    def hurry(self) -> None:
+        """The program is to end: from now on, wait only a moment for another program that holds the store.
+
+        Callable from any thread; also ends a wait that is under way.
+        """
+        self._is_in_a_hurry = True
+
     def _begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if self._only_reads else "BEGIN IMMEDIATE")
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        if self._only_reads:
+            raw.execute("BEGIN")
+            return
+        # SQLite itself would wait in one piece, whatever happens meanwhile.
+        end_s = time.monotonic() + busy_timeout_ms() / 1000
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_held = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_held or self._is_in_a_hurry or time.monotonic() > end_s:
+                    raise
+            else:
+                return
 
     @contextmanager
     def batch(self) -> Iterator[None]:

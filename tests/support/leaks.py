@@ -55,8 +55,8 @@ def adopt_orphans() -> None:
 
 
 def running_threads() -> set[threading.Thread]:
-    """The threads alive now."""
-    return set(threading.enumerate())
+    """The threads alive now. Those that Python only stands in for (Qt's own) are never known to have ended."""
+    return {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
 
 
 def _state_of(pid: int) -> tuple[str, str]:

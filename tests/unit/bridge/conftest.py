@@ -1,0 +1,7 @@
+"""The same fixtures as the window's own tests."""
+
+from __future__ import annotations
+
+from tests.gui.conftest import _nothing_of_qt_left, home, host, reads, stalls
+
+__all__ = ["_nothing_of_qt_left", "home", "host", "reads", "stalls"]

@@ -15,7 +15,10 @@ _MOST_READ = 20
 
 @dataclass(frozen=True, slots=True)
 class WorstProblem:
-    """One open problem in short. ``kind`` is item, source, destination or engine; ``failure`` the failure's class."""
+    """One open problem in short. ``kind`` is item, source, destination or engine; ``failure`` the failure's class.
+
+    ``needs_person`` is 1 where it waits for a person or for a bug to be mended.
+    """
 
     kind: str
     failure: str
@@ -25,7 +28,21 @@ class WorstProblem:
     source: str
     destination: str
     dataset: str
-    needs_person: bool
+    needs_person: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceProblems:
+    """The open problems of one source, else of one destination, else of the program (place "").
+
+    ``newest_ns`` is since when the newest is open, with its title and reason.
+    """
+
+    place: str
+    count: int
+    newest_ns: int
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,7 @@ class ShellFacts:
     problem_count: int = 0
     needs_person_count: int = 0
     worst: tuple[WorstProblem, ...] = ()
+    by_place: tuple[PlaceProblems, ...] = ()
 
 
 _OPEN = """
@@ -65,5 +83,12 @@ def shell_facts(connection: sqlite3.Connection) -> ShellFacts:
         " ORDER BY needs DESC, p.kind = 'item', p.since_ns, p.id LIMIT ?",
         (*_NEEDS_PERSON, *away, _MOST_READ),
     )
-    worst = tuple(WorstProblem(*row[:8], bool(row[8])) for row in rows)
-    return ShellFacts(overview(connection), total, person, worst)
+    worst = tuple(WorstProblem(*row) for row in rows)
+    # Beside max(), SQLite gives the other columns of that very row.
+    of_places = connection.execute(
+        "SELECT coalesce(s.name, d.name, '') AS place, count(*), max(p.since_ns), p.title, p.reason"
+        f" {_OPEN} GROUP BY place ORDER BY place",
+        away,
+    )
+    by_place = tuple(PlaceProblems(*row) for row in of_places)
+    return ShellFacts(overview(connection), total, person, worst, by_place)

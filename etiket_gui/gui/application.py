@@ -19,12 +19,15 @@ from etiket_gui.bridge.background import Background
 from etiket_gui.bridge.engine_host import EngineHost
 from etiket_gui.bridge.jobs import JobClient
 from etiket_gui.bridge.reads import StoreReads
+from etiket_gui.domain.commands import ReloadSettings
 from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.gui.crash import CrashReport
 from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.first_instance import First, end_first, note_shown, show_first
+from etiket_gui.gui.login_start import follow_program
 from etiket_gui.gui.main_window import MainWindow
+from etiket_gui.gui.notifications import Notifications
 from etiket_gui.gui.opening import Opening
 from etiket_gui.gui.page_list import PageList
 from etiket_gui.gui.program_watch import ProgramWatch
@@ -101,6 +104,7 @@ class Program(QObject):
         self.window = MainWindow(self.watch, self.steering, self.pages.entries())
         self.opening.set_window(self.window)
         self.tray = Tray(self.watch, self.steering, self)
+        self.notifications = Notifications(self.watch, self.settings, self)
         self.quitting = Quitting(self)
         self.signals = SignalWatch(self)
         self.bugs = BugWatch(self)
@@ -114,12 +118,14 @@ class Program(QObject):
         self.steering.answered.connect(self.window.say)
         self.steering.refused.connect(self._on_refused)
         self.settings.changed.connect(self._on_settings)
+        self.settings.saved.connect(self._on_saved)
         self.settings.notSaved.connect(lambda error: self.window.say(error.reason))
         self.host.showRequested.connect(self._on_show_requested)
         self.host.started.connect(self._on_started)
         self.host.failed.connect(self._on_failed)
         self.host.stopped.connect(self._on_stopped)
         self.watch.changed.connect(self._offer_first_run)
+        self.notifications.noticed.connect(self.tray.pop_up)
         self.quitting.done.connect(self._leave)
         self.signals.asked.connect(self.quit)
         self.bugs.found.connect(self._show_bug, Qt.ConnectionType.QueuedConnection)
@@ -185,6 +191,7 @@ class Program(QObject):
     @Slot()
     def _on_started(self) -> None:
         self.watch.look()
+        self.background.run(lambda: follow_program(self._home), self, _ignore)
 
     def _offer_first_run(self) -> None:
         """Once per start, where nothing is set up and somebody looks."""
@@ -295,6 +302,10 @@ class Program(QObject):
     def _on_settings(self, settings: Settings) -> None:
         self.theme.set_mode(settings.appearance)
         logging.getLogger().setLevel(logging.DEBUG if settings.log_level == "debug" else logging.INFO)
+
+    def _on_saved(self) -> None:
+        if self.host.is_running:
+            self.host.ask(ReloadSettings(), self, _ignore, self._on_refused)
 
     # -- closing and quitting ----------------------------------------------------------------------------------------
 

@@ -17,24 +17,27 @@ log = logging.getLogger(__name__)
 
 
 class SettingsAccess(QObject):
-    """One per program. ``changed`` comes when :attr:`current` is another; ``notSaved`` with the reason it was not kept.
+    """One per program. ``changed`` comes when :attr:`current` is another, ``saved`` when it is on the disk.
+
+    ``notSaved`` has the reason why it is not.
 
     A change holds at once, also when it could not be written.
     """
 
     changed = Signal(object)
+    saved = Signal()
     notSaved = Signal(object)
 
-    _saved = Signal()
+    _told = Signal()
 
     def __init__(self, home: Home, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._home = home
         self._current = settings
         self._wanted: queue.SimpleQueue[Settings | None] = queue.SimpleQueue()
-        self._failures: queue.SimpleQueue[EtiketError] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[EtiketError | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._saved.connect(self._tell, Qt.ConnectionType.QueuedConnection)
+        self._told.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     @property
     def current(self) -> Settings:
@@ -62,14 +65,20 @@ class SettingsAccess(QObject):
 
     def _write(self) -> None:
         while (settings := self._wanted.get()) is not None:
+            outcome: EtiketError | None = None
             try:
                 save_settings(self._home, settings)
             except EtiketError as error:
                 log.warning("%s", error.reason)
-                self._failures.put(error)
-                self._saved.emit()
+                outcome = error
+            self._outcomes.put(outcome)
+            self._told.emit()
 
     @Slot()
     def _tell(self) -> None:
-        while not self._failures.empty():
-            self.notSaved.emit(self._failures.get())
+        while not self._outcomes.empty():
+            outcome = self._outcomes.get()
+            if outcome is None:
+                self.saved.emit()
+            else:
+                self.notSaved.emit(outcome)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QGuiApplication, QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon, QWidget
 
 from etiket_gui.domain import guards
+from etiket_gui.gui.notifications import Notice
 from etiket_gui.gui.program_state import TrayKind
 from etiket_gui.gui.program_watch import ProgramWatch
 from etiket_gui.gui.resources import resources_folder
@@ -84,6 +85,7 @@ class Tray(QObject):
         # The menu is complete before it is given away: some panels keep what they get first.
         self._icon.setContextMenu(self._menu)
         self._icon.activated.connect(self._on_activated)
+        self._icon.messageClicked.connect(lambda: self.acted.emit("problems"))
         watch.changed.connect(self.renew)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
         self._looks = 0
@@ -127,6 +129,11 @@ class Tray(QObject):
         self._icon.hide()
         self._icon.setContextMenu(None)  # type: ignore[arg-type]
         self._owner.deleteLater()
+
+    def pop_up(self, notice: Notice) -> None:
+        """Show a notice beside the icon; without a panel there is nowhere to show it, and the window says it anyway."""
+        if self._is_available:
+            self._icon.showMessage(notice.title, notice.body, QSystemTrayIcon.MessageIcon.Warning)
 
     def renew(self) -> None:
         """Bring picture and tooltip up to date."""

@@ -64,12 +64,20 @@ def _windowless(python: str) -> str:
 
 
 def keep_up_to_date(autostart: Autostart, command: Sequence[str]) -> bool:
-    """Rewrite an entry that names another place of this program; whether it did. Raises OSError."""
+    """Rewrite an entry that names another place of this program; whether it did. Raises OSError.
+
+    An entry that starts the program for another home is left alone.
+    """
     present = autostart.command()
-    if present is None or present == tuple(command):
+    if present is None or present == tuple(command) or _home_in(present) != _home_in(command):
         return False
     autostart.enable(command)
     return True
+
+
+def _home_in(command: Sequence[str]) -> str:
+    words = list(command)
+    return words[words.index("--home") + 1] if "--home" in words[:-1] else ""
 
 
 def set_enabled(autostart: Autostart, command: Sequence[str], *, is_enabled: bool) -> None:

@@ -100,6 +100,12 @@ def test_entry_of_a_program_that_was_moved_is_rewritten_and_one_that_is_right_is
     assert not keep_up_to_date(seam, COMMAND)
 
 
+def test_entry_for_another_home_is_left_alone(seam: Autostart) -> None:
+    seam.enable(("/opt/etiket", "--home", "/other", "--hidden"))
+    assert not keep_up_to_date(seam, ("/new/etiket", "--hidden"))
+    assert keep_up_to_date(seam, ("/new/etiket", "--home", "/other", "--hidden"))
+
+
 def test_entry_that_a_desktop_switched_off_counts_as_none(tmp_path: Path) -> None:
     for line in ("Hidden=true", "X-GNOME-Autostart-enabled=false"):
         entry = XdgEntry(tmp_path, delay_s=15)

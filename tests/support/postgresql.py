@@ -23,7 +23,7 @@ PASSWORD = "a password of the lab"
 def programs() -> Path:
     """The folder of PostgreSQL's programs."""
     found = shutil.which("pg_ctl")
-    candidates = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    candidates = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not candidates:
         pytest.fail("PostgreSQL is not installed (apt-get install postgresql)")
     return candidates[-1]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from etiket_gui.backends.core_tools.config import CoreToolsConfig
-from etiket_gui.domain import guards
 from etiket_gui.domain.errors import (
     EtiketError,
     PermissionRefused,
@@ -31,11 +30,11 @@ STATEMENT_TIMEOUT_MS = 20_000
 LOCK_TIMEOUT_MS = 2_000
 IDLE_TIMEOUT_MS = 10_000
 _SESSION = (
-    f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS};"
+    "SET default_transaction_read_only = on;"
+    f" SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS};"
     f" SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS};"
     " SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1;"
 )
-_READ_ONLY = " SET default_transaction_read_only = on;"
 _ADMIN_ADVICE = (
     "Sign in as the database user that core-tools itself uses, or ask the administrator of the database for "
     "SELECT on its tables and on its large objects."
@@ -68,7 +67,7 @@ def connected(
             row_factory=dict_row,
         )
         try:
-            connection.execute(_SESSION + (_READ_ONLY if guards.is_on("postgresql-read-only") else ""))
+            connection.execute(_SESSION)
             yield connection
         finally:
             connection.close()

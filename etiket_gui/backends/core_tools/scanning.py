@@ -10,7 +10,6 @@ from typing import Any
 
 from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
 from etiket_gui.backends.core_tools.rows import Run, Tables
-from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
@@ -102,7 +101,7 @@ class Scan:
             last_id = runs[-1].id
             counts = self._tables.point_counts([run for run in runs if not run.is_completed])
             for run in runs:
-                if run.is_cleared and run.identifier not in known and guards.is_on("cleared-is-not-empty"):
+                if run.is_cleared and run.identifier not in known:
                     cleared += 1
                     continue
                 there.add(run.identifier)

@@ -88,18 +88,16 @@ def _offline(facts: Facts) -> list[Banner]:
         *(place for place in facts.overview.destinations if place.state == DestinationState.OFFLINE.value),
         *(source for source in facts.overview.enabled if source.state == SourceState.OFFLINE.value),
     ]
-    return [
-        Banner(
-            f"offline:{type(place).__name__}:{place.id}", "warning", "unplug",
-            translate("banner", "{name} cannot be reached").format(name=place.name),
-            " ".join(filter(None, (
-                capitalised(place.state_reason),
-                place.advice or translate("banner", "Nothing is lost: all waits and goes on by itself."),
-            ))),
-            "retry-now", translate("banner", "Try now"),
-        )
-        for place in away
-    ]  # fmt: skip
+    if not away:
+        return []
+    usual = translate("banner", "Nothing is lost: all waits and goes on by itself.")
+    if len(away) == 1:
+        title = translate("banner", "{name} cannot be reached").format(name=away[0].name)
+        sentence = " ".join(filter(None, (capitalised(away[0].state_reason), away[0].advice or usual)))
+    else:
+        names = ", ".join(place.name for place in away)
+        title, sentence = translate("banner", "{names} cannot be reached").format(names=names), usual
+    return [Banner("offline", "warning", "unplug", title, sentence, "retry-now", translate("banner", "Try now"))]
 
 
 def _quiet(facts: Facts, now_ns: int) -> list[Banner]:

@@ -118,6 +118,8 @@ class MainWindow(QMainWindow):
         self.page_at(index)
         self._stack.setCurrentIndex(index)
         self._rail.choose(index)
+        # The overview begins with the state of everything; there the header need not say it, too.
+        self._header.set_plain_title(self._pages[index].title if self._pages[index].key == "overview" else "")
         self.pageShown.emit(self._pages[index].key)
 
     def show_page(self, key: str) -> QWidget:
@@ -182,6 +184,8 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if self._pages and self._stack.currentIndex() not in self._made:
             self.show_page_at(self._stack.currentIndex())
+            # Nothing is marked before a person uses the keyboard.
+            self.setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask whoever assembled the program, unless it said that the window may close."""

@@ -63,7 +63,22 @@ class SettingsDialog(QDialog):
         layout.addLayout(self._bottom())
         metrics = self.fontMetrics()
         self.resize(metrics.averageCharWidth() * 96, metrics.height() * 40)
+        self._align()
         self._read_autostart()
+
+    def _align(self) -> None:
+        """The fields of all cards begin at one line."""
+        forms = self.findChildren(QFormLayout)
+        labels: list[QWidget] = []
+        for form in forms:
+            for index in range(form.rowCount()):
+                item = form.itemAt(index, QFormLayout.ItemRole.LabelRole)
+                widget = None if item is None else item.widget()
+                if widget is not None:
+                    labels.append(widget)
+        width = max(label.sizeHint().width() for label in labels)
+        for label in labels:
+            label.setMinimumWidth(width)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -123,7 +138,8 @@ class SettingsDialog(QDialog):
             "notifications", self.tr("Notify me of problems"), is_on=settings.notifications == "problems"
         )
         form.addRow(self._notify)
-        form.addRow(self._hint(self.tr("At most once in 15 minutes for each source, and never during a measurement.")))
+        notes = self.tr("At most once in 15 minutes for each source, and never during a measurement.")
+        form.addRow(self._hint(notes))
         self._close = self._choice(
             "on-close",
             (("ask", self.tr("Asks")), ("tray", self.tr("Goes on in the tray")), ("quit", self.tr("Quits"))),
@@ -201,9 +217,14 @@ class SettingsDialog(QDialog):
         field.setAccessibleName(words)
         label = QLabel(words)
         label.setBuddy(field)
-        form.addRow(label, field)
-        if hint:
-            form.addRow(self._hint(hint))
+        label.setMinimumHeight(field.sizeHint().height())
+        if not hint:
+            form.addRow(label, field)
+            return
+        both = column(spacing=Space.XS)
+        both.addWidget(field)
+        both.addWidget(self._hint(hint))
+        form.addRow(label, both)
 
     @staticmethod
     def _number(name: str, value: int, least: int, most: int) -> QSpinBox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etiket_gui.gui.resources import resources_folder
 from etiket_gui.gui.theme.tokens import Palette, Radius, Space, TextRole
 
 
@@ -46,9 +47,8 @@ QLabel[badge="neutral"] {{ background: {p.hover}; color: {p.text}; }}
 {soft}
 QScrollArea {{ background: transparent; border: none; }}
 QScrollArea > QWidget > QWidget[page="true"] {{ background: transparent; }}
-QSplitter::handle {{ background: {p.border}; }}
-QSplitter::handle:horizontal {{ width: 1px; }}
-QSplitter::handle:vertical {{ height: 1px; }}
+QSplitter::handle {{ background: transparent; }}
+QSplitter::handle:hover {{ background: {p.border}; }}
 """
 
 
@@ -104,6 +104,7 @@ QToolButton[chip="true"]:focus {{ border: 2px solid {p.accent}; padding: 1px {Sp
 
 def _fields(p: Palette) -> str:
     return f"""
+{_controls(p)}
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox {{
     color: {p.text}; background: {p.surface}; border: 1px solid {p.outline}; border-radius: {Radius.NORMAL - 2}px;
     padding: {Space.XS}px {Space.S}px; selection-background-color: {p.accent}; selection-color: {p.on_accent};
@@ -129,11 +130,58 @@ QProgressBar::chunk {{ background: {p.accent}; border-radius: 3px; }}
 """
 
 
+def _controls(p: Palette) -> str:
+    """The small parts of fields. Signs are pictures: a style sheet can draw none."""
+    folder = (resources_folder() / "icons" / "controls").as_posix()
+    signs = f"{folder}/{'dark' if p.is_dark else 'light'}"
+    return f"""
+QComboBox::drop-down {{ border: none; width: 24px; }}
+QComboBox::down-arrow {{ image: url("{signs}-down.svg"); width: 14px; height: 14px; }}
+QComboBox::down-arrow:disabled {{ image: url("{signs}-down-off.svg"); }}
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus, QComboBox QLineEdit, QComboBox QLineEdit:focus {{
+    border: none; background: transparent; padding: 0 0 0 {Space.XS + 2}px;
+}}
+QAbstractSpinBox, QAbstractSpinBox:focus {{ padding: 1px 24px 1px 0; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: none; width: 24px; subcontrol-origin: border; }}
+QAbstractSpinBox::up-button {{ subcontrol-position: top right; margin-top: 2px; }}
+QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; margin-bottom: 2px; }}
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {p.hover}; }}
+QAbstractSpinBox::up-arrow {{ image: url("{signs}-up.svg"); width: 12px; height: 12px; }}
+QAbstractSpinBox::down-arrow {{ image: url("{signs}-down.svg"); width: 12px; height: 12px; }}
+QAbstractSpinBox::up-arrow:disabled {{ image: url("{signs}-up-off.svg"); }}
+QAbstractSpinBox::down-arrow:disabled {{ image: url("{signs}-down-off.svg"); }}
+QCheckBox, QRadioButton {{ spacing: {Space.S}px; }}
+QCheckBox:disabled, QRadioButton:disabled {{ color: {p.disabled}; }}
+QCheckBox::indicator, QRadioButton::indicator, QGroupBox::indicator {{
+    width: 16px; height: 16px; background: {p.surface}; border: 1px solid {p.outline};
+}}
+QCheckBox::indicator, QGroupBox::indicator {{ border-radius: {Radius.SMALL}px; }}
+QRadioButton::indicator {{ border-radius: 9px; }}
+QCheckBox::indicator:hover, QRadioButton::indicator:hover {{ background: {p.hover}; }}
+QCheckBox::indicator:checked, QGroupBox::indicator:checked {{
+    background: {p.accent}; border-color: {p.accent}; image: url("{signs}-check.svg");
+}}
+QCheckBox::indicator:indeterminate {{
+    background: {p.accent}; border-color: {p.accent}; image: url("{signs}-dash.svg");
+}}
+QRadioButton::indicator:checked {{ background: {p.surface}; border: 5px solid {p.accent}; width: 8px; height: 8px; }}
+QCheckBox::indicator:focus, QRadioButton::indicator:focus {{ border: 2px solid {p.accent}; width: 14px; height: 14px; }}
+QCheckBox::indicator:checked:focus {{ border: 2px solid {p.text}; }}
+QRadioButton::indicator:checked:focus {{ border: 5px solid {p.text}; width: 8px; height: 8px; }}
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {{
+    background: {p.window}; border-color: {p.border};
+}}
+QCheckBox::indicator:checked:disabled {{ background: {p.hover}; image: url("{signs}-check-off.svg"); }}
+"""
+
+
 def _views(p: Palette) -> str:
     return f"""
 QTableView, QTreeView, QListView {{ background: {p.surface}; border: 1px solid {p.border};
     border-radius: {Radius.NORMAL}px; gridline-color: {p.border}; }}
 QTableView:focus, QTreeView:focus, QListView:focus {{ border-color: {p.accent}; }}
+QListWidget::item {{ padding: {Space.S}px; }}
+QListWidget::item:selected {{ background: {p.accent_soft}; color: {p.text}; }}
 QHeaderView {{ background: {p.surface}; border: none; }}
 QHeaderView::section {{ color: {p.muted}; background: {p.surface}; border: none;
     border-bottom: 1px solid {p.border}; padding: {Space.S}px; font-weight: 600; }}

@@ -1,1 +1,5 @@
-"""A recorder for measurement scripts: numpy and h5py only."""
+"""A recorder for measurement scripts: numpy and h5py only, and nothing else of this program."""
+
+from etiket_gui.record.recorder import Recorder, default_folder
+
+__all__ = ["Recorder", "default_folder"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etiket_gui.destinations.archive import browsing
-from etiket_gui.destinations.archive.browsing import links_hold
+from etiket_gui.destinations.archive.linking import links_hold
 from etiket_gui.destinations.archive.foldertree import FolderTree
 from etiket_gui.destinations.archive.layout import staging_owner
 from etiket_gui.domain.errors import DestinationDamaged, Stopped, UnsafeName

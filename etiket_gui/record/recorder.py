@@ -174,9 +174,8 @@ class Recorder:
         for name, array in arrays.items():
             about = self._described.get(name, {"unit": "", "label": name, "axes": []})
             rows = max(1, min(1024, _CHUNK_BYTES // max(1, array.nbytes)))
-            chunks = (rows, *(max(1, size) for size in array.shape))
             column = self._file.create_dataset(
-                name, (0, *array.shape), array.dtype, maxshape=(None, *array.shape), chunks=chunks
+                name, (0, *array.shape), array.dtype, maxshape=(None, *array.shape), chunks=(rows, *array.shape)
             )
             column.attrs.update({"unit": about["unit"], "label": about["label"], "axes": json.dumps(about["axes"])})
             made[name] = column
@@ -275,6 +274,8 @@ def _numbers(name: str, value: Any) -> np.ndarray[Any, Any]:
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name!r} is {type(value).__name__}; only numbers and arrays of them are points.")
+    if not array.size:
+        raise ValueError(f"{name!r} is an empty array; leave it out of the point.")
     # A sweep may begin at 0 and go on with 0.5.
     return array.astype(float) if array.ndim == 0 and array.dtype.kind in "iu" else array
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from etiket_gui.destinations.archive import browsing
-from etiket_gui.destinations.archive.linking import links_hold
 from etiket_gui.destinations.archive.foldertree import FolderTree
 from etiket_gui.destinations.archive.layout import staging_owner
+from etiket_gui.destinations.archive.linking import links_hold
 from etiket_gui.domain.errors import DestinationDamaged, Stopped, UnsafeName
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import Folder

@@ -1,0 +1,86 @@
+"""The picture beside a measurement in the browsable tree: drawn, renewed, checked, and never over somebody's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etiket_gui.converters.netcdf import Variable, write_netcdf
+from etiket_gui.destinations.archive import previews
+from etiket_gui.domain.stopping import StopToken
+from tests.support.stored_archive import StoredArchive
+from tests.unit.destinations_read.test_browsing import check_sums, derive
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _measurement(folder: Path, scale: float = 1.0) -> bytes:
+    """A converted measurement of twenty points."""
+    x = np.linspace(0.0, 1.0, 20)
+    path = folder / f"measurement-{scale}.h5"
+    variables = [
+        Variable("x", ("x",), x.dtype, {"long_name": "Gate", "units": "V"}, lambda: iter([x])),
+        Variable("y", ("x",), x.dtype, {"long_name": "Current", "units": "A"}, lambda: iter([np.sin(x * 6) * scale])),
+    ]
+    write_netcdf(path, {"x": 20}, variables, {}, StopToken())
+    return path.read_bytes()
+
+
+def test_a_measurement_has_a_picture_that_the_checksums_and_the_page_know(
+    archive: StoredArchive, tmp_path: Path
+) -> None:
+    archive.add("run", {"measurement.h5": _measurement(tmp_path), "notes.txt": b"cold"})
+    folder = derive(archive)
+    assert (folder / "preview.png").read_bytes().startswith(_PNG)
+    assert "preview.png" in (folder / "SHA256SUMS").read_text()
+    assert b'src="./preview.png"' in (folder / "index.html").read_bytes()
+    check_sums(folder)
+    before = (folder / "preview.png").read_bytes()
+    assert (derive(archive) / "preview.png").read_bytes() == before, "the same measurement, the same picture"
+
+
+def test_a_new_version_has_a_new_picture_and_one_without_a_measurement_has_none(
+    archive: StoredArchive, tmp_path: Path
+) -> None:
+    archive.add("run", {"measurement.h5": _measurement(tmp_path)})
+    first = (derive(archive) / "preview.png").read_bytes()
+    archive.add("run", {"measurement.h5": _measurement(tmp_path, 1e-9)}, version="1.1.0")
+    folder = derive(archive)
+    assert (folder / "preview.png").read_bytes() != first
+    check_sums(folder)
+    archive.add("run", {"raw.dat": b"1 2 3"}, version="1.2.0")
+    folder = derive(archive)
+    assert not (folder / "preview.png").exists()
+    check_sums(folder)
+
+
+def test_a_picture_of_the_dataset_or_of_somebody_is_never_replaced(archive: StoredArchive, tmp_path: Path) -> None:
+    archive.add("run", {"measurement.h5": _measurement(tmp_path), "preview.png": b"the lab's own"})
+    folder = derive(archive)
+    assert (folder / "preview.png").read_bytes() == b"the lab's own"
+    archive.add("other", {"measurement.h5": _measurement(tmp_path)})
+    folder = derive(archive, "other")
+    (folder / "preview.png").unlink()
+    (folder / "preview.png").write_bytes(b"put here by a person")
+    archive.add("other", {"measurement.h5": _measurement(tmp_path, 2.0)}, version="1.1.0")
+    folder = derive(archive, "other")
+    assert (folder / "preview.png").read_bytes() == b"put here by a person"
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5 at all", b"\x89HDF\r\n\x1a\n but broken"])
+def test_what_cannot_be_drawn_is_no_problem_of_the_dataset(archive: StoredArchive, content: bytes) -> None:
+    archive.add("run", {"measurement.h5": content})
+    folder = derive(archive)
+    assert not (folder / "preview.png").exists()
+    assert (folder / "measurement.h5").read_bytes() == content
+    check_sums(folder)
+
+
+def test_what_is_too_large_is_not_drawn(
+    archive: StoredArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "LARGEST_BYTES", 100)
+    archive.add("run", {"measurement.h5": _measurement(tmp_path)})
+    assert not (derive(archive) / "preview.png").exists()

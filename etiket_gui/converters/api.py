@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from etiket_gui.domain.stopping import StopToken
+from etiket_gui.osys.files import open_source
 
 _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+.-]*")
 
@@ -35,6 +36,11 @@ class Converter(ABC):
         A folder as result becomes many files. Raises ConversionFailed, or any exception, when the input makes no
         sense to it; the dataset is then sent without this result, and a person is told.
         """
+
+
+def quietly(path: str, flags: int) -> int:
+    """An ``opener`` for :func:`open`: reads an input without moving its access time, where the system allows that."""
+    return open_source(path)
 
 
 def why_not_a_converter(candidate: object) -> str:

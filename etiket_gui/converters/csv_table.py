@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from etiket_gui.converters.api import quietly
 from etiket_gui.domain.errors import ConversionFailed
 from etiket_gui.domain.stopping import StopToken
 
@@ -88,7 +89,7 @@ class Form:
 
     def rows(self, stop: StopToken) -> Iterator[list[str]]:
         """The cells of every row of the table. Raises ConversionFailed naming the line that does not fit."""
-        with open(self.path, encoding=self.encoding, errors="strict", newline="") as file:
+        with open(self.path, encoding=self.encoding, newline="", opener=quietly) as file:
             for _ in range(self.skipped_lines):
                 next(file, "")
             place = self.skipped_lines
@@ -178,7 +179,7 @@ def _column(name: str, number: int, *, is_text: bool, is_whole: bool) -> Column:
 
 
 def _form_of(path: Path) -> Form:
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=quietly) as file:
         sample = file.read(_SAMPLE_BYTES)
         is_whole = len(sample) < _SAMPLE_BYTES
     encoding = _encoding_of(path, sample)

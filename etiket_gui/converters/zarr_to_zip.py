@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import ClassVar
 
-from etiket_gui.converters.api import Converter
+from etiket_gui.converters.api import Converter, quietly
 from etiket_gui.domain.errors import ConversionFailed
 
 _COPY_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class ZarrToZip(Converter):
                 entry.create_system = 3
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 entry.file_size = os.stat(path).st_size
-                with open(path, "rb") as source, archive.open(entry, "w") as copy:
+                with open(path, "rb", opener=quietly) as source, archive.open(entry, "w") as copy:
                     while data := source.read(_COPY_BYTES):
                         self.stop.check()
                         copy.write(data)

@@ -7,6 +7,7 @@ is not an :class:`EtiketError` is a bug of ours and is reported as one.
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from etiket_gui.domain import guards
@@ -310,6 +311,14 @@ def error_from_json(value: dict[str, Any]) -> EtiketError:
     )
     error.concerns_all = bool(value.get("concerns_all", known.concerns_all))
     return error
+
+
+def in_one(errors: Sequence[EtiketError]) -> EtiketError:
+    """Several failures of one dataset as one row: the first, and how many more there are."""
+    first = errors[0]
+    if len(errors) > 1:
+        first.reason = f"{first.reason} And {len(errors) - 1} more like it."
+    return first
 
 
 _SOURCE_GONE = {errno.ENOENT, errno.ENOTDIR}

@@ -9,7 +9,15 @@ from typing import Any, Protocol
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DatasetReference, FileEntry, RemoteVersion
-from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, Stopped, WorkerLost, error_from_json
+from etiket_gui.domain.errors import (
+    EtiketError,
+    SourceChanged,
+    SourceGone,
+    Stopped,
+    WorkerLost,
+    error_from_json,
+    in_one,
+)
 from etiket_gui.domain.events import (
     DatasetArchived,
     DatasetProgressed,
@@ -28,6 +36,7 @@ from etiket_gui.engine.progress import RateMeter
 from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.workers import RunningTask
 from etiket_gui.store.rows import Claim, NotSent, RouteRow, Sent
+from etiket_gui.store.writer_problems import flaw_key
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +101,7 @@ class Transfers:
         self.routes: dict[int, Route] = {}
         self._served = 0
         self._sent: list[tuple[Batch, Claim, Sent]] = []
+        self._flaws: dict[int, tuple[int, list[EtiketError]]] = {}
         self._not_sent: list[tuple[Batch, Claim, NotSent]] = []
         #: Of transfers whose content changed under the reader: the content that was claimed, and how often in a row.
         self._changed: dict[int, tuple[int, int]] = {}
@@ -253,6 +263,8 @@ class Transfers:
             notes=tuple(receipt["notes"]),
         )
         self._sent.append((batch, claim, sent))
+        flaws = [error_from_json(flaw) for flaw in message.get("problems", ())]
+        self._flaws[claim.dataset_id] = (batch.route.row.source_id, flaws)
 
     def _take_failure(self, batch: Batch, place: int, error: EtiketError) -> None:
         if error.concerns_all and guards.is_on("what-concerns-all-stops-all"):
@@ -332,6 +344,7 @@ class Transfers:
             fail_here("before_receipt")
             self._desk.writer.record_sent([item for _, _, item in sent])
             self._desk.writer.close_problems([f"damaged:{item.transfer_id}" for _, _, item in sent])
+            self._note_flaws()
             fail_here("after_receipt")
         if not_sent:
             self._desk.writer.record_not_sent([item for _, _, item in not_sent])
@@ -353,6 +366,17 @@ class Transfers:
                         batch.route.destination.row.name, failure.error.title, failure.error.reason, failure.due_ns,
                     )
                 )  # fmt: skip
+
+    def _note_flaws(self) -> None:
+        """What is to be known of datasets that were sent all the same, such as a file that could not be converted."""
+        flaws, self._flaws = self._flaws, {}
+        good = [flaw_key(dataset_id) for dataset_id, (_, found) in flaws.items() if not found]
+        self._desk.writer.close_problems(good)
+        for dataset_id, (source_id, found) in flaws.items():
+            if found:
+                self._desk.writer.open_problem(
+                    "item", flaw_key(dataset_id), in_one(found), source_id=source_id, dataset_id=dataset_id
+                )
 
     def _plan_retry(self) -> None:
         due_ns = self._desk.writer.next_due_ns()

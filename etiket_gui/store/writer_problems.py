@@ -53,6 +53,11 @@ def damage_key(transfer_id: int) -> str:
     return f"damaged:{transfer_id}"
 
 
+def flaw_key(dataset_id: int) -> str:
+    """The key of the problem of a dataset that was sent all the same, without a part that could not be made."""
+    return f"flaw:{dataset_id}"
+
+
 class ProblemWriter(ConfigurationWriter):
     """Opens and closes problems, writes sentences about what happened, and remembers pause and hold."""
 

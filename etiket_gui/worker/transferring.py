@@ -68,6 +68,7 @@ def _send(
 ) -> dict[str, Any]:
     outgoing: list[Outgoing] = []
     places: list[int] = []
+    flaws: dict[int, tuple[EtiketError, ...]] = {}
     for place, item in enumerate(items):
         task.stop.check()
         try:
@@ -80,6 +81,7 @@ def _send(
         derived += [file for file in content.files if file.is_derived]
         outgoing.append(_outgoing(backend, item, content))
         places.append(place)
+        flaws[place] = content.problems
         size_bytes = sum(file.entry.size_bytes for file in content.files)
         task.tell("started", place=place, files=len(content.files), size_bytes=size_bytes)
     fail_here("after_read")
@@ -92,7 +94,7 @@ def _send(
                 task.tell("failed", place=place, error=result.to_json())
                 continue
             sent += 1
-            _tell_receipt(task, place, result)
+            _tell_receipt(task, place, result, flaws.get(place, ()))
     except SourceOffline as error:
         culprit = min(rest.values(), default=None)
         if culprit is None or _is_away(backend, items[culprit]):
@@ -158,10 +160,11 @@ def _confirmation(backend: Backend, identifier: str, fingerprint: int) -> Callab
     return confirm
 
 
-def _tell_receipt(task: Task, place: int, receipt: Receipt) -> None:
+def _tell_receipt(task: Task, place: int, receipt: Receipt, flaws: tuple[EtiketError, ...]) -> None:
     rows = [entry.to_row() for entry in receipt.files]
     for start in range(0, max(len(rows) - _ROWS_PER_MESSAGE, 0), _ROWS_PER_MESSAGE):
         task.tell("files", place=place, rows=rows[start : start + _ROWS_PER_MESSAGE])
     told = max(len(rows) - _ROWS_PER_MESSAGE, 0)
     told += -told % _ROWS_PER_MESSAGE
-    task.tell("sent", place=place, receipt=receipt_to_json(receipt), rows=rows[told:])
+    problems = [flaw.to_json() for flaw in flaws]
+    task.tell("sent", place=place, receipt=receipt_to_json(receipt), rows=rows[told:], problems=problems)

@@ -81,7 +81,11 @@ class EngineDriver:
     ) -> Path:
         """Add a folder source, without an engine; the folder is made when it is not there."""
         root.mkdir(parents=True, exist_ok=True)
-        config = {"root_directory": str(root), "level": level, "settle_time": settle_s, **options}
+        # What is sent is compared with what is there; tests of conversions switch them on with converters={}.
+        config = {
+            "root_directory": str(root), "level": level, "settle_time": settle_s, "converters": {"all": "off"},
+            **options,
+        }  # fmt: skip
         return self.add_source("folder", name, config, to=to, source_uuid=source_uuid) or root
 
     def add_source(

@@ -108,13 +108,13 @@ class Lab:
 
     def add_folder(
         self, root: Path, *, level: int = 2, settle_s: float = 0.2, name: str = "fridge", to: Sequence[str] = (),
-        options: Sequence[str] = (),
+        options: Sequence[str] = (), is_converting: bool = False,
     ) -> str:  # fmt: skip
-        """Add a folder source, to all named destinations; returns its uuid."""
+        """Add a folder source, to all named destinations; returns its uuid. What is sent is only what is there."""
         routes = [part for destination in to for part in ("--to", destination)]
         self.ask(
             "add-source", "folder", name, f"root_directory={root}", f"level={level}", f"settle_time={settle_s}",
-            *routes, *options,
+            *(() if is_converting else ("converters.all=off",)), *routes, *options,
         )  # fmt: skip
         return str(next(row["uuid"] for row in self.store().sources if row["name"] == name))
 
@@ -149,7 +149,7 @@ def configured_lab(
     writer = open_store(home).writer
     try:
         destination = writer.add_destination(str(uuid.uuid4()), "lab-archive", "archive", {"path": str(path)})
-        config = {"root_directory": str(root), "level": level, "settle_time": settle_s}
+        config = {"root_directory": str(root), "level": level, "settle_time": settle_s, "converters": {"all": "off"}}
         writer.add_source(source_uuid, "fridge", "folder", config, [(destination.id, "")])
     finally:
         writer.close()

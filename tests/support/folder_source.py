@@ -23,7 +23,9 @@ class FolderSource:
 
     def __init__(self, root: Path, work_folder: Path, **options: Any) -> None:
         self.root = root
-        self.config = FolderConfig(root_directory=str(root), **{"is_network_folder": False, **options})
+        self.config = FolderConfig(
+            root_directory=str(root), **{"is_network_folder": False, "converters": {"all": "off"}, **options}
+        )
         self.backend = FolderBackend(self.config, BackendContext(SOURCE_UUID, work_folder))
         self.known = KnownInMemory()
         self.summary = DiscoverySummary(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from etiket_gui.backends.api import (
     WatchPlan,
 )
 from etiket_gui.backends.folder.config import FolderConfig
+from etiket_gui.backends.folder.conversions import Conversions
 from etiket_gui.backends.folder.dataset import failure_of, look_at
 from etiket_gui.backends.folder.description import FolderDescription
 from etiket_gui.backends.folder.ignoring import IgnoreRules
@@ -65,6 +66,7 @@ class FolderBackend(FileBackend):
         root = extended_path(folder.root_path)
         self._rules = IgnoreRules(folder.ignore)
         self._levels = Levels(root, folder.level, self._rules)
+        self._conversions = Conversions(folder.converters, context.work_folder)
         self._last_read: OrderedDict[str, _Reading] = OrderedDict()
         self._remembered = 0
         self._traits: tuple[tuple[int, int] | None, FileSystemTraits] | None = None
@@ -124,11 +126,27 @@ class FolderBackend(FileBackend):
             raise SourceGone(f"{path} holds no file any more.", path=path)
         entries = [surveyor.file_entry(item) for item in look.survey.entries]
         self._remember(identifier, _Reading(look.survey.fingerprint, entries, look.survey.described_by))
+        converted = self._conversions.run(identifier, look.survey.entries, look.description.converters, stop)
+        files = [SourceFile(entry, item.path) for entry, item in zip(entries, look.survey.entries, strict=True)]
+        if converted.files:
+            files = sorted([*files, *converted.files], key=lambda file: file.entry.name)
         return Content(
-            description=_description(identifier, path, look.description, look.survey),
-            files=tuple(SourceFile(entry, item.path) for entry, item in zip(entries, look.survey.entries, strict=True)),
+            description=_description(identifier, path, look.description, look.survey, converted.notes),
+            files=tuple(files),
             fingerprint=look.survey.fingerprint,
+            problems=converted.problems,
         )
+
+    def describe(self, identifier: str, stop: StopToken) -> Description:
+        """What :meth:`read` says of a dataset, without converting anything."""
+        path = self._dataset_path(identifier)
+        try:
+            look = look_at(self._surveyor(), path, stop)
+        except OSError as error:
+            raise self._failure(error, path) from error
+        if look.problem is not None:
+            raise look.problem
+        return _description(identifier, path, look.description, look.survey, ())
 
     def fingerprint(self, identifier: str) -> int:
         """The dataset's fingerprint now, or that of its last reading where only what is left out changed since.
@@ -181,8 +199,16 @@ class FolderBackend(FileBackend):
         return failure_of(error, path, self._levels.root)
 
 
-def _description(identifier: str, path: str, written: FolderDescription, survey: Survey) -> Description:
+def _description(
+    identifier: str,
+    path: str,
+    written: FolderDescription,
+    survey: Survey,
+    conversions: Sequence[Mapping[str, str]],
+) -> Description:
     details: dict[str, Any] = {}
+    if conversions:
+        details["conversions"] = [dict(item) for item in conversions]
     if written.version is not None:
         details["description_version"] = written.version
     names = {item.name for item in survey.entries}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 
 from pydantic import Field, field_validator
 
@@ -48,6 +49,30 @@ class FolderConfig(SourceConfig):
         title="Network folder",
         description="Whether the folder is on another machine and must be polled. Left empty: the program finds out.",
     )
+
+    converters: dict[str, str] = Field(
+        default_factory=dict,
+        title="Converters",
+        description=(
+            "Every installed converter whose kind of file is found runs, and its result is sent beside the original. "
+            "A conversion such as csv_to_hdf5 set to off is not made; set to a converter's name, that one alone makes "
+            "it. all set to off: none is made."
+        ),
+    )
+
+    @field_validator("converters")
+    @classmethod
+    def _understandable_converters(cls, value: dict[str, str]) -> dict[str, str]:
+        for conversion, choice in value.items():
+            if conversion != "all" and not re.fullmatch(r"[A-Za-z0-9_+.-]+_to_[A-Za-z0-9_+.-]+", conversion):
+                raise ValueError(
+                    f"{conversion!r} is no conversion: write csv_to_hdf5=off, csv_to_hdf5=NAME or all=off, for example."
+                )
+            if not choice.strip() or (conversion == "all" and choice.strip().lower() != "off"):
+                raise ValueError(
+                    f"{conversion}={choice!r} says nothing: a conversion is off or has a converter's name."
+                )
+        return {conversion.lower(): choice.strip() for conversion, choice in value.items()}
 
     @field_validator("root_directory")
     @classmethod

@@ -22,9 +22,10 @@ from etiket_gui.backends.folder.levels import (
 )
 from etiket_gui.backends.folder.survey import Survey, Surveyor, is_same_manifest
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import DiscoverySummary, Found
+from etiket_gui.domain.content import DiscoverySummary, FileEntry, Found
 from etiket_gui.domain.errors import EtiketError, PermissionRefused, SourceOffline, UnsafeName
 from etiket_gui.domain.names import to_portable
+from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import StopToken
 
 Report = Callable[[Found], None]
@@ -212,12 +213,18 @@ class FolderScan:
         if survey.unreadable or (is_description_left_out and not is_description_sent):
             # What the manifest does not hold cannot be compared with it.
             return False
-        before = self._known.manifest(identifier)
+        # Files that were made from the dataset's own have no time of change: they are not part of the source.
+        before = [entry for entry in self._known.manifest(identifier) if not is_made(entry)]
         return bool(before) and is_same_manifest(before, [self._surveyor.file_entry(item) for item in survey.entries])
 
     def _place(self, status: os.stat_result) -> str:
         same_volume = status.st_dev == self._root_status.st_dev
         return self._surveyor.place(status, self._surveyor.traits.device if same_volume else "")
+
+
+def is_made(entry: FileEntry) -> bool:
+    """Whether an entry of a manifest is a converted file and lies in no folder of the source."""
+    return entry.kind is EntryKind.FILE and not entry.ctime_ns and not entry.inode
 
 
 def dataset_name(identifier: str, path: str) -> str:

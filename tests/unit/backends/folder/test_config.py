@@ -21,6 +21,9 @@ from tests.support.folder_source import FolderSource
         ({"root_directory": "data/run"}, "not an absolute path"),
         ({"root_directory": "/a\x00b"}, "NUL"),
         ({"root_directory": "/data", "level": -2}, "level -2 is not possible"),
+        ({"root_directory": "/data", "converters": {"csv": "off"}}, "'csv' is no conversion"),
+        ({"root_directory": "/data", "converters": {"csv_to_hdf5": " "}}, "says nothing"),
+        ({"root_directory": "/data", "converters": {"all": "mine"}}, "says nothing"),
         ({"root_directory": "/data", "level": 65}, "1 to 64"),
         ({"root_directory": "/data", "ignore": ["*.tmp", "[z-a]"]}, "cannot be understood"),
         ({"root_directory": "/data", "ignore": [""]}, "says nothing"),
@@ -41,6 +44,7 @@ def test_defaults_are_visible_values() -> None:
         "ignore": list(DEFAULT_IGNORE),
         "settle_time": None,
         "is_network_folder": None,
+        "converters": {},
     }
 
 

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QLabel,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from etiket_gui.gui.login_start import command_for
 from etiket_gui.gui.sentences import capitalised
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.card import Card
+from etiket_gui.gui.widgets.fields import NumberField
 from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row, scrolled
 from etiket_gui.osys.autostart import Autostart, for_this_system, set_enabled
@@ -227,8 +227,8 @@ class SettingsDialog(QDialog):
         form.addRow(label, both)
 
     @staticmethod
-    def _number(name: str, value: int, least: int, most: int) -> QSpinBox:
-        field = QSpinBox()
+    def _number(name: str, value: int, least: int, most: int) -> NumberField:
+        field = NumberField()
         field.setObjectName(name)
         field.setRange(least, most)
         field.setValue(value)

@@ -135,13 +135,13 @@ def _controls(p: Palette) -> str:
     folder = (resources_folder() / "icons" / "controls").as_posix()
     signs = f"{folder}/{'dark' if p.is_dark else 'light'}"
     return f"""
-QComboBox::drop-down {{ border: none; width: 24px; }}
-QComboBox::down-arrow {{ image: url("{signs}-down.svg"); width: 14px; height: 14px; }}
+QComboBox::drop-down, QDateTimeEdit::drop-down {{ border: none; width: 24px; }}
+QComboBox::down-arrow, QDateTimeEdit::down-arrow {{ image: url("{signs}-down.svg"); width: 14px; height: 14px; }}
 QComboBox::down-arrow:disabled {{ image: url("{signs}-down-off.svg"); }}
 QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus, QComboBox QLineEdit, QComboBox QLineEdit:focus {{
     border: none; background: transparent; padding: 0 0 0 {Space.XS + 2}px;
 }}
-QAbstractSpinBox, QAbstractSpinBox:focus {{ padding: 1px 24px 1px 0; }}
+QAbstractSpinBox, QAbstractSpinBox:focus {{ padding: 2px 26px 2px {Space.S}px; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: none; width: 24px; subcontrol-origin: border; }}
 QAbstractSpinBox::up-button {{ subcontrol-position: top right; margin-top: 2px; }}
 QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; margin-bottom: 2px; }}

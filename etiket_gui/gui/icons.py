@@ -52,6 +52,7 @@ def _icon(name: str, colour: str, disabled: str) -> QIcon:
     made = QIcon()
     for size in _SIZES:
         made.addPixmap(_pixmap(name, colour, size, 1.0), QIcon.Mode.Normal)
+        made.addPixmap(_pixmap(name, colour, size, 1.0), QIcon.Mode.Selected)
         made.addPixmap(_pixmap(name, disabled, size, 1.0), QIcon.Mode.Disabled)
     return made
 

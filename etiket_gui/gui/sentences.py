@@ -283,12 +283,15 @@ def advice_text(problem_kind: str, advice: str) -> str:
     return here.get(problem_kind, advice)
 
 
+def ended(sentence: str) -> str:
+    """The sentence with a full stop; it may begin with a name, which is left as it is."""
+    return sentence if not sentence or sentence[-1] in ".!?…" else f"{sentence}."
+
+
 def capitalised(sentence: str) -> str:
     """The sentence with a capital first letter and a full stop."""
-    if not sentence:
-        return ""
-    ended = sentence if sentence[-1] in ".!?…" else f"{sentence}."
-    return ended[0].upper() + ended[1:]
+    whole = ended(sentence)
+    return whole[:1].upper() + whole[1:]
 
 
 def _now(now_ns: int | None) -> int:

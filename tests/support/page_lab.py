@@ -162,6 +162,10 @@ def rich_lab(folder: Path) -> EngineDriver:
         add_datasets(writer, fridge, tuple(f"queued {number}" for number in range(6)), prefix="queued")
         ignored = add_datasets(writer, fridge, ("test run", "another test"), prefix="ignored")
         writer.ignore(ignored)
+        writer.add_activity("The source fridge was added.", source_id=fridge)
+        writer.add_activity("fridge was looked through: 24 datasets, all of them new.", source_id=fridge)
+        writer.add_activity("spectroscopy 12 was archived at lab-archive.", source_id=fridge, dataset_id=1)
+        writer.add_activity("group share: the share cannot be reached.")
         ask_about_changes(writer, cooldown.id)
         take_destination_away(writer, destination.id)
     return driver

@@ -15,7 +15,7 @@ from etiket_gui.domain.names import display
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.grouped_model import Group, GroupedModel, GroupedView
 from etiket_gui.gui.pages.page import Page
-from etiket_gui.gui.sentences import capitalised, day_text, local, time_text
+from etiket_gui.gui.sentences import day_text, ended, local, time_text
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.empty_state import EmptyState
 from etiket_gui.gui.widgets.labels import TextLabel
@@ -46,7 +46,7 @@ class ActivityModel(GroupedModel[ActivityFact]):
         if role == Qt.ItemDataRole.DisplayRole:
             if column == TIME:
                 return local(row.at_ns).strftime("%H:%M:%S")
-            return capitalised(display(row.sentence)) if column == SENTENCE else display(row.source)
+            return ended(display(row.sentence)) if column == SENTENCE else display(row.source)
         if role == Qt.ItemDataRole.ToolTipRole:
             return time_text(row.at_ns) if column == TIME else display(row.sentence) if column == SENTENCE else None
         return None

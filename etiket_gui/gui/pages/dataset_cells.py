@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
 from etiket_gui.bridge.queries_datasets import Column, DatasetLine
 from etiket_gui.gui.models.dataset_roles import Role
+from etiket_gui.gui.pages.padded_cells import PaddedCells
 from etiket_gui.gui.theme.theme import Theme
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.status_dot import paint_status
@@ -15,33 +16,33 @@ from etiket_gui.gui.widgets.status_dot import paint_status
 _BAR_HEIGHT = 4
 
 
-class DatasetCells(QStyledItemDelegate):
+class DatasetCells(PaddedCells):
     """One for the whole table; what a cell is follows from the model's column role."""
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         """Draw a cell."""
+        # Qt hands the column back as its plain word.
         column = index.data(Role.COLUMN)
-        if column is Column.STATE:
+        if column == Column.STATE:
             self._paint_state(painter, option, index)
-        elif column is Column.PROGRESS:
+            return
+        super().paint(painter, option, index)
+        if column == Column.PROGRESS:
             self._paint_progress(painter, option, index)
-        else:
-            super().paint(painter, option, index)
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
-        """No frame around single cells: rows are chosen, not cells. Long words give way where they differ least."""
+        """Long names give way where they differ least."""
         super().initStyleOption(option, index)
-        option.state &= ~QStyle.StateFlag.State_HasFocus
-        if index.data(Role.COLUMN) in {Column.NAME, Column.IDENTIFIER}:
+        if index.data(Role.COLUMN) in {Column.NAME.value, Column.IDENTIFIER.value}:
             option.textElideMode = Qt.TextElideMode.ElideMiddle
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """A little air above and below."""
+        """Room for the sign."""
         hint = super().sizeHint(option, index)
-        extra = option.fontMetrics.height() + Space.S if index.data(Role.COLUMN) is Column.STATE else 0
-        return QSize(hint.width() + extra, hint.height() + Space.S)
+        extra = option.fontMetrics.height() + Space.S if index.data(Role.COLUMN) == Column.STATE else 0
+        return QSize(hint.width() + extra, hint.height())
 
     def _paint_state(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -57,9 +58,8 @@ class DatasetCells(QStyledItemDelegate):
             box.moveCenter(cell.center())
             is_mirrored = option.direction is Qt.LayoutDirection.RightToLeft
             box.moveLeft(cell.right() - side - Space.S if is_mirrored else cell.left() + Space.S)
-            shift = round(side) + Space.S
+            shift = round(side) + Space.XS
             text = QStyleOptionViewItem(option)
-            self._paint_ground(painter, option, index)
             text.rect = option.rect.adjusted(0, 0, -shift, 0) if is_mirrored else option.rect.adjusted(shift, 0, 0, 0)
             super().paint(painter, text, index)
             paint_status(painter, box, sign, colours, colours.accent_soft if is_chosen else colours.surface)
@@ -69,7 +69,6 @@ class DatasetCells(QStyledItemDelegate):
     def _paint_progress(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        super().paint(painter, option, index)
         fraction = index.data(Role.PROGRESS)
         if fraction is None:
             return
@@ -88,13 +87,6 @@ class DatasetCells(QStyledItemDelegate):
         painter.setBrush(QColor(colours.accent))
         painter.drawRoundedRect(done, 2, 2)
         painter.restore()
-
-    @staticmethod
-    def _paint_ground(
-        painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, option.palette.highlight())
 
 
 def sign_of(line: DatasetLine) -> str:

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QHeaderView,
@@ -31,6 +31,7 @@ from etiket_gui.gui.pages.dataset_parts import Copies, History, Pairs
 from etiket_gui.gui.pages.dataset_sentences import dataset_told
 from etiket_gui.gui.pages.files_model import NAME, FilesModel
 from etiket_gui.gui.pages.flow import Flow
+from etiket_gui.gui.pages.padded_cells import PaddedCells
 from etiket_gui.gui.pages.picture import Picture
 from etiket_gui.gui.pages.places import dataset_place, open_place
 from etiket_gui.gui.pages.snippets import python_snippet
@@ -112,9 +113,8 @@ class DatasetPane(QWidget):
         texts = column(spacing=2)
         texts.addWidget(self._sentence)
         texts.addWidget(self._detail)
-        state.addWidget(self._sign)
+        state.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
         state.addLayout(texts, 1)
-        state.setAlignment(self._sign, self._name.alignment())
         layout.addLayout(state)
         self._make_buttons(layout)
 
@@ -189,6 +189,7 @@ class DatasetPane(QWidget):
         view.setAccessibleName(self.tr("Files"))
         view.setModel(self.files_model)
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        view.setItemDelegate(PaddedCells(view))
         view.setShowGrid(False)
         view.setWordWrap(False)
         view.setTabKeyNavigation(False)

@@ -87,7 +87,7 @@ class Flow(QWidget):
     def __init__(self, parent: QWidget | None = None, *, spacing: int = Space.S) -> None:
         super().__init__(parent)
         self._layout = FlowLayout(self, spacing=spacing)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 

@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QTreeView
 
+from etiket_gui.gui.pages.padded_cells import PaddedCells
+from etiket_gui.gui.theme.tokens import Space
+
 AnyIndex = QModelIndex | QPersistentModelIndex
 Row = TypeVar("Row")
 _NOWHERE = QModelIndex()
@@ -139,7 +142,9 @@ class GroupedView(QTreeView):
         self._model = model
         self._closed: set[Hashable] = set()
         self.setModel(model)
+        self.setItemDelegate(PaddedCells(self, first_column=1))
         self.setUniformRowHeights(True)
+        self.setIndentation(Space.L)
         self.setRootIsDecorated(True)
         self.setAllColumnsShowFocus(True)
         self.setExpandsOnDoubleClick(True)

@@ -10,6 +10,7 @@ from etiket_gui.bridge.log_tail import LogNews, LogTail
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import icon, keep_icon
 from etiket_gui.gui.pages.log_model import LEVEL, TEXT, TIME, WHERE, LogModel
+from etiket_gui.gui.pages.padded_cells import PaddedCells
 from etiket_gui.gui.pages.page import ReplyLine
 from etiket_gui.gui.pages.places import open_place
 from etiket_gui.gui.sentences import number_text
@@ -94,6 +95,7 @@ class LogPage(QWidget):
         view.setAccessibleName(self.tr("Log"))
         view.setModel(self.model)
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        view.setItemDelegate(PaddedCells(view))
         view.setShowGrid(False)
         view.setWordWrap(False)
         view.setTabKeyNavigation(False)

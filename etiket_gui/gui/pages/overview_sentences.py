@@ -12,11 +12,11 @@ from etiket_gui.domain.states import DestinationState, SourceState
 from etiket_gui.gui.sentences import (
     advice_text,
     ago_text,
-    capitalised,
     clock_text,
     datasets_text,
     destination_state_title,
     duration_text,
+    ended,
     is_ahead,
     number_text,
     source_state_title,
@@ -143,7 +143,7 @@ def _nothing_missing(facts: Overview, now_ns: int) -> Told:
         if not total:
             return Told("attention", translate("overview", "No dataset was found in {names}").format(names=names))
         sentence = translate("overview", "All known datasets are archived, but there may be more")
-        reason = capitalised(unwell[0].state_reason or source_state_title(unwell[0].state))
+        reason = ended(unwell[0].state_reason or source_state_title(unwell[0].state))
         detail = translate("overview", "{names}: {reason}").format(names=names, reason=reason)
         return Told("attention", sentence, detail)
     if not total:
@@ -178,7 +178,7 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
     if not facts.is_enabled:
         return Told("off", translate("overview", "Switched off"), translate("overview", "Nothing new of it is seen."))
     if facts.state not in {SourceState.OK.value, SourceState.NEW.value}:
-        reason = capitalised(facts.state_reason) or source_state_title(facts.state) + "."
+        reason = ended(facts.state_reason) or source_state_title(facts.state) + "."
         advice = advice_text(facts.problem_kind, facts.advice)
         if facts.state == SourceState.ASKING.value:
             advice = _asking()
@@ -208,7 +208,9 @@ def _asking() -> str:
 
 def source_footnote(facts: SourceFacts, now_ns: int) -> str:
     """When a source was last looked through, and what was noticed beside its datasets."""
-    parts = [translate("overview", "Looked through {ago}").format(ago=ago_text(facts.last_scan_ns, now_ns))]
+    parts = [translate("overview", "Not looked through yet")]
+    if facts.last_scan_ns:
+        parts = [translate("overview", "Looked through {ago}").format(ago=ago_text(facts.last_scan_ns, now_ns))]
     if facts.missed_by_watcher:
         parts.append(
             translate("overview", "{n} found only by looking, missed by the watcher").format(
@@ -243,7 +245,7 @@ def destination_told(facts: DestinationFacts, now_ns: int) -> Told:
     if facts.state == DestinationState.NEW.value:
         return Told("new", translate("overview", "Was not looked at yet"))
     if facts.state != DestinationState.OK.value:
-        reason = capitalised(facts.state_reason) or destination_state_title(facts.state) + "."
+        reason = ended(facts.state_reason) or destination_state_title(facts.state) + "."
         return Told(facts.state, reason, advice_text(facts.problem_kind, facts.advice))
     if facts.last_success_ns:
         sentence = translate("overview", "Reachable; took something {ago}")

@@ -41,8 +41,6 @@ class PlaceCard(Card):
         self.body.addWidget(self.answer)
         self.body.addWidget(rule())
         self.buttons: QHBoxLayout = row(spacing=0)
-        # The text of a flat button stands as far left as the texts above it.
-        self.buttons.setContentsMargins(-Space.M, 0, 0, -Space.S)
         self.body.addLayout(self.buttons)
 
     def _make_header(self) -> None:

@@ -9,7 +9,7 @@ from etiket_gui.bridge.queries_pages import Problem
 from etiket_gui.domain.names import display
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.pages.problems_model import next_text, what_text, where_text
-from etiket_gui.gui.sentences import advice_text, ago_text, capitalised, clock_text, translate, tries_text
+from etiket_gui.gui.sentences import advice_text, ago_text, clock_text, ended, translate, tries_text
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel
 from etiket_gui.gui.widgets.layouts import column, row
@@ -106,7 +106,7 @@ class ProblemDetails(QFrame):
             title = translate("ProblemDetails", "{what} and {n} more").format(what=title, n=count - 1)
         self._say(self._title, title)
         self._say(self._where, display(where_text(problem)))
-        self._say(self._reason, capitalised(display(problem.reason)))
+        self._say(self._reason, ended(display(problem.reason)))
         self._say(self._advice, advice_text(problem.problem_kind, problem.advice))
         self._times.setText(self._times_text(problem))
         are_datasets = all(item.dataset_id is not None for item in problems)

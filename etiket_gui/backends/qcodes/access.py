@@ -8,6 +8,7 @@ would create a -wal or -shm beside the file; on a network share, or where that i
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -16,8 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
+
+import numpy as np
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import (
@@ -33,6 +36,7 @@ from etiket_gui.domain.states import RetryClass
 from etiket_gui.domain.stopping import StopToken
 
 T = TypeVar("T")
+Array = np.ndarray[Any, np.dtype[Any]]
 
 ROLLBACK_SLICE_S = 0.05
 WAL_SLICE_S = 0.2
@@ -42,6 +46,8 @@ _BUSY_STEP_S = 0.02
 _IMMUTABLE_TRIES = 3
 _COPY_TRIES = 5
 _COPY_BACK_OFF_S = 0.05
+#: Above this a whole number may not be a float64 of the same value.
+_EXACT = 2.0**53
 _COPY_STEP_BYTES = 4 << 20
 Stat = tuple[int, int, int, int]
 
@@ -122,6 +128,22 @@ class Reader:
             return cursor.fetchall()
         finally:
             cursor.close()
+
+    def numbers(self, sql: str, parameters: tuple[object, ...], width: int) -> Array | None:
+        """All rows of one SELECT of ``width`` columns as float64, (rows, width); None unless all are exact numbers.
+
+        Several times as fast as :meth:`query`, because no row becomes a list. A NaN may be a NULL, so it is no number.
+        """
+        cursor = self._connection.execute(sql, parameters)
+        try:
+            values = np.fromiter(itertools.chain.from_iterable(cursor), np.float64)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        finally:
+            cursor.close()
+        if values.size and not np.abs(values).max() < _EXACT:
+            return None
+        return values.reshape(-1, width)
 
 
 class Access:

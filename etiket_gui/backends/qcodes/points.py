@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -116,15 +115,30 @@ class PointReader:
         names, is_extra = self._column_names(stop)
         trees[:] = [tree for tree in trees if all(name in names for name in tree.tree.columns)]
         points.is_complete = not is_extra and len(trees) == len(self._found.trees())
-        for rows in slices(self._access, self._table, names, after, last_id, self._has_blobs(names), stop):
-            columns = list(zip(*rows, strict=True))
-            self._take(points, np.array(columns[0], dtype=np.int64), dict(zip(names, columns[1:], strict=True)))
-            points.row_count += len(rows)
-            points.last_id = int(columns[0][-1])
+        for rows in slices(self._access, self._table, names, after, last_id, stop, kinds=self._kinds):
+            if isinstance(rows, np.ndarray):
+                ids = rows[:, 0].astype(np.int64)
+                self._take_numbers(points, ids, {name: rows[:, place + 1] for place, name in enumerate(names)})
+            else:
+                columns = list(zip(*rows, strict=True))
+                ids = np.array(columns[0], dtype=np.int64)
+                self._take(points, ids, dict(zip(names, columns[1:], strict=True)))
+            points.row_count += ids.size
+            points.last_id = int(ids[-1])
         return points
 
-    def _has_blobs(self, names: Sequence[str]) -> bool:
-        return any(self._kinds.get(name) in _BLOB_KINDS for name in names)
+    @staticmethod
+    def _take_numbers(points: Points, ids: Array, values: Mapping[str, Array]) -> None:
+        """Rows in which every cell is a number: all of them belong to every tree."""
+        left = set(values)
+        whole = {name: np.ascontiguousarray(column) for name, column in values.items()}
+        for tree in points.trees:
+            tree.rows.append(ids)
+            for name in tree.tree.columns:
+                tree.columns[name].append(whole[name])
+                left.discard(name)
+        if left:
+            points.is_complete = False
 
     def _column_names(self, stop: StopToken) -> tuple[list[str], bool]:
         def look(reader: Reader) -> list[str]:
@@ -208,23 +222,49 @@ class PointReader:
 
 
 def slices(
-    access: Access, table: str, names: Sequence[str], after: int, last_id: int, has_blobs: bool, stop: StopToken
-) -> Any:
-    """The rows of a table (id first) after ``after`` and up to ``last_id``, as many a look as its time allows."""
-    chosen = ", ".join(["id", *(quoted(name) for name in names)])
-    sql = f"SELECT {chosen} FROM {quoted(table)} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608
-    count = _FIRST_BLOB_ROWS if has_blobs else _FIRST_ROWS
+    access: Access,
+    table: str,
+    names: Sequence[str],
+    after: int,
+    last_id: int,
+    stop: StopToken,
+    *,
+    kinds: Mapping[str, str],
+) -> Iterator[Array | list[tuple[object, ...]]]:
+    """The rows of a table (id first) after ``after`` and up to ``last_id``, as many a look as its time allows.
+
+    Rows come as one float64 array where every cell is a number, else as tuples. ``kinds`` are those of the columns,
+    as far as they are known.
+    """
+    table_sql = f"FROM {quoted(table)} WHERE id > ? AND id <= ? ORDER BY id"  # noqa: S608
+    values_sql = ", ".join(quoted(name) for name in names)
+    may_be_numbers = bool(names) and all(kinds.get(name) == "numeric" for name in names)
+    count = _FIRST_ROWS if all(kinds.get(name, "array") not in _BLOB_KINDS for name in names) else _FIRST_BLOB_ROWS
+
+    def look(reader: Reader) -> Array | list[tuple[object, ...]] | None:
+        if not may_be_numbers:
+            return reader.query(
+                f"SELECT {', '.join(['id', *map(quoted, names)])} {table_sql} LIMIT ?", (after, last_id, count)
+            )
+        upper = min(after + count, last_id)
+        rows = reader.numbers(f"SELECT {values_sql} {table_sql}", (after, upper), len(names))
+        if rows is None or rows.shape[0] == upper - after:
+            # Without gaps the numbers of the rows need not be read.
+            return None if rows is None else np.column_stack((np.arange(after + 1, upper + 1, dtype=np.float64), rows))
+        return reader.numbers(f"SELECT id, {values_sql} {table_sql} LIMIT ?", (after, last_id, count), len(names) + 1)
+
     while after < last_id:
         begun_s = time.monotonic()
-
-        def look(reader: Reader, after: int = after, count: int = count) -> list[tuple[object, ...]]:
-            return reader.query(sql, (after, last_id, count))
-
         rows = access.look(look, stop)
+        if rows is None:
+            # A NULL, or a number that is none: this table is read cell by cell from here on.
+            may_be_numbers = False
+            count = max(count // 4, _FIRST_BLOB_ROWS)
+            continue
         took_s = time.monotonic() - begun_s
-        if not rows:
+        if not len(rows):
             return
-        after = int(rows[-1][0])  # type: ignore[call-overload]
+        after = int(rows[-1, 0]) if isinstance(rows, np.ndarray) else int(str(rows[-1][0]))
         is_last = len(rows) < count
         yield rows
         if is_last:

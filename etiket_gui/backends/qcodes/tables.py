@@ -79,7 +79,7 @@ def whole_table(access: Access, table: str, last_id: int, budget: Budget, stop: 
     names = [name for name in access.look(look, stop) if name != "id"]
     columns = [_Cells.empty(name, budget) for name in names]
     ids = Column(budget)
-    for rows in slices(access, table, names, 0, last_id, True, stop):
+    for rows in slices(access, table, names, 0, last_id, stop, kinds={}):
         cells = list(zip(*rows, strict=True))
         ids.append(np.array(cells[0], dtype=np.int64))
         for column, values in zip(columns, cells[1:], strict=True):

@@ -1,1 +1,1 @@
-"""The wizards and dialogs that set sources and destinations up; forms are built from what plug-ins say of themselves."""
+"""The wizards and dialogs that set sources and destinations up; forms come from what plug-ins say of themselves."""

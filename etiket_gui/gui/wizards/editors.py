@@ -107,6 +107,7 @@ class PathEditor(Editor):
         self._line = QLineEdit()
         self._line.textEdited.connect(self.changed)
         self._button = QPushButton(self.tr("Choose…"))
+        self._button.setAutoDefault(False)
         self._button.setAccessibleName(self.tr("Choose {title}").format(title=field["title"]))
         self._button.clicked.connect(self._choose)
         layout = row(self)
@@ -256,6 +257,7 @@ class MapEditor(Editor):
         keep_icon(remove, "minus")
         remove.clicked.connect(self._remove)
         for button in (add, remove):
+            button.setAutoDefault(False)
             button.setAccessibleName(f"{button.text()}: {field['title']}")
         layout = column(self)
         layout.addWidget(self._table)

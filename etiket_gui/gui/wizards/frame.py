@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QFrame, QLabel, QPushButton, QStackedWidget, QWidget
 
 from etiket_gui.gui.icons import keep_icon
@@ -234,6 +234,14 @@ class Wizard(QDialog):
     def finish(self) -> None:
         """Everything was answered; closes the wizard unless a subclass has work to do."""
         self.accept()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Enter is for the way on alone, whichever button has the keyboard."""
+        super().showEvent(event)
+        for button in self.findChildren(QPushButton):
+            if button is not self._next:
+                button.setAutoDefault(False)
+        self._focus(self.current_step)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter goes on, wherever the keyboard is; Escape cancels."""

@@ -80,7 +80,7 @@ def _first_sentence(kind: type) -> str:
     if isinstance(said, str) and said:
         return said
     text = inspect.getdoc(kind) if kind.__doc__ else ""
-    return (text or "").strip().split("\n", 1)[0]
+    return (text or "").strip().split("\n", 1)[0].replace("``", "")
 
 
 # -- validation ------------------------------------------------------------------------------------------------------

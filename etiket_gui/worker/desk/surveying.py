@@ -128,7 +128,8 @@ def survey(job: DeskJob) -> dict[str, Any]:
     """Look through a source as the engine would, and sum up; nothing is written down or sent.
 
     Parameters: backend, config; ``secret`` or the ``account`` under which it is kept; ``since_ns`` counts apart what is
-    older; ``destination`` (a name) gives the speed that the time is estimated with. Progress: the sums so far. Raises the backend's failures.
+    older; ``destination`` (a name) gives the speed that the time is estimated with. Progress: the sums so far.
+    Raises the backend's failures.
     """
     kind = load_backend(job.text("backend"))
     config = job.mapping("config")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import shiboken6
@@ -12,6 +14,21 @@ from PySide6.QtCore import QObject
 from etiket_gui.domain import guards
 from etiket_gui.domain.commands import Reply
 from etiket_gui.domain.errors import EtiketError, error_from_json
+
+
+class BugsReported:
+    """Inside, a bug of who asked is reported like one in a slot, and whoever answers goes on with the next one."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if kind is None or error is None or not issubclass(kind, Exception) or not guards.is_on("bugs-stay-apart"):
+            return False
+        sys.excepthook(kind, error, trace)
+        return True
 
 
 class Call:
@@ -41,7 +58,8 @@ class Call:
     def answer(self, value: Any) -> None:
         """Hand over the answer, if it is still wanted."""
         if self.is_wanted:
-            self._then(value)
+            with BugsReported():
+                self._then(value)
 
     def answer_reply(self, reply: Reply) -> None:
         """Hand over the engine's reply; where it refuses with a reason and somebody cares, that failure."""
@@ -53,4 +71,5 @@ class Call:
     def fail(self, error: EtiketError) -> None:
         """Hand over the failure, if it is still wanted and somebody cares."""
         if self._failed is not None and self.is_wanted:
-            self._failed(error)
+            with BugsReported():
+                self._failed(error)

@@ -182,7 +182,8 @@ class EngineHost(QObject):
             QTimer.singleShot(0, self, self.stopped.emit)
             return
         self._is_stopping = True
-        self._thread.request_stop()
+        if guards.is_on("quit-stops-the-engine"):
+            self._thread.request_stop()
 
     def stop_and_wait(self, timeout_s: float = 5.0) -> bool:
         """For the end of the session, when no event loop runs any more: whether the engine ended in time."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 import threading
 import time
@@ -173,32 +171,6 @@ def test_a_store_that_is_not_there_yet_is_said_to_be_away_and_is_found_when_it_c
     reads.ask(lambda asked: asked.open_problem_count(), None, answers.append)
     qtbot.waitUntil(lambda: answers == [0])
     assert reads.stop()
-
-
-@pytest.mark.fault("F84", guard="readers-follow-the-store")
-def test_a_store_that_was_moved_aside_and_built_anew_is_the_one_that_is_read(
-    home: Home, reads: StoreReads, qtbot: QtBot, tmp_path: Path
-) -> None:
-    counts: list[int] = []
-
-    def ask() -> None:
-        reads.ask(
-            lambda asked: int(asked.connection.execute("SELECT count(*) FROM datasets").fetchone()[0]),
-            None,
-            counts.append,
-        )
-
-    ask()
-    qtbot.waitUntil(lambda: counts == [300])
-    fresh = qt_homes.filled_home(tmp_path / "fresh", 10)
-    for ending in ("-wal", "-shm"):
-        if os.path.exists(f"{home.store}{ending}"):
-            os.replace(f"{home.store}{ending}", f"{home.store}{ending}.aside")
-    home.store.rename(home.root / "aside.sqlite")
-    shutil.copy(fresh.store, home.store)
-    ask()
-    qtbot.waitUntil(lambda: len(counts) == 2)
-    assert counts[1] == 10
 
 
 @pytest.mark.parametrize(("revision", "sentence"), [("9999", "newer version"), ("0000", "being brought")])

@@ -52,7 +52,7 @@ class DatasetTable(QTableView):
         self.setObjectName("dataset-table")
         self.setAccessibleName(self.tr("Datasets"))
         self.setModel(model)
-        self.setItemDelegate(DatasetCells(self))
+        self.setItemDelegate(DatasetCells(model, self))
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)

@@ -206,8 +206,6 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     steps = [
         tests("core tests", f"{core} and not crash and not guards", is_measured=True, may_be_empty=False),
         tests("crash tests", f"{core} and crash and not slow", is_measured=True),
-        # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
-        tests("crash campaign", f"{core} and crash and slow"),
     ]
     if not asked.pytest_arguments:
         steps += [
@@ -217,7 +215,8 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     wanted = [suite for suite in _HEAVY if getattr(asked, suite)]
     steps += [tests(f"{suite} tests", suite) for suite in wanted]
     if wanted:
-        steps.append(tests("guard tests", "guards"))
+        # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
+        steps += [tests("crash campaign", f"{core} and crash and slow"), tests("guard tests", "guards")]
     return steps
 
 
@@ -230,7 +229,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--desktop", action="store_true", help="also the tests on an X server with tray and file manager"
     )
-    parser.add_argument("--full", action="store_true", help="all of these; any of them also runs the guard tests")
+    parser.add_argument(
+        "--full", action="store_true", help="all of these; any of them also runs the guard tests and the crash campaign"
+    )
     parser.add_argument("pytest_arguments", nargs="*", help="after --: handed to pytest; coverage is then not judged")
     asked = parser.parse_args(arguments)
     if asked.full:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, insert, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, insert, select, text, update
 
 from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import UsageError
@@ -53,6 +53,10 @@ _NEW_DATASET = insert(datasets)
 _NEW_TRANSFER = insert(transfers)
 _NEW_DESCRIPTION = insert(descriptions)
 _is_described = _d.is_described == 1
+#: A look that counts nothing says nothing of a size that was learned by reading.
+_tells_no_size = and_(
+    bindparam("new_size_bytes") == 0, bindparam("new_file_count") == 0, _d.fingerprint == bindparam("new_fingerprint")
+)
 _SEEN_AGAIN = (
     update(datasets)
     .where(_d.id == bindparam("which"))
@@ -61,8 +65,8 @@ _SEEN_AGAIN = (
         fingerprint=bindparam("new_fingerprint"),
         newest_change_ns=bindparam("new_newest_change_ns"),
         looked_at_ns=bindparam("new_looked_at_ns"),
-        size_bytes=bindparam("new_size_bytes"),
-        file_count=bindparam("new_file_count"),
+        size_bytes=case((_tells_no_size, _d.size_bytes), else_=bindparam("new_size_bytes")),
+        file_count=case((_tells_no_size, _d.file_count), else_=bindparam("new_file_count")),
         run_state=bindparam("new_run_state"),
         place=bindparam("new_place"),
         name=case((_is_described, _d.name), else_=bindparam("new_name")),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal_column, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from etiket_gui.domain import guards
@@ -88,6 +88,8 @@ _RECORD = (
         claimed_ns=None,
     )
 )
+#: Of a row in a database nobody knows how large it is before it was read.
+_has_no_size = and_(_d.size_bytes == 0, _d.file_count == 0)
 _DESCRIBE = (
     update(datasets)
     .where(_d.id == bindparam("which"))
@@ -95,6 +97,8 @@ _DESCRIBE = (
         name=bindparam("new_name"),
         collected_ns=bindparam("new_collected_ns"),
         is_described=1,
+        size_bytes=case((_has_no_size, bindparam("new_size_bytes")), else_=_d.size_bytes),
+        file_count=case((_has_no_size, bindparam("new_file_count")), else_=_d.file_count),
         manifest_fingerprint=bindparam("new_manifest_fingerprint"),
     )
 )
@@ -461,4 +465,6 @@ def _described(item: Sent) -> dict[str, Any]:
         "new_content": compact(dict(description)),
         "new_search_text": search_text(description),
         "new_manifest_fingerprint": item.fingerprint,
+        "new_size_bytes": sum(entry.size_bytes for entry in item.files),
+        "new_file_count": len(item.files),
     }

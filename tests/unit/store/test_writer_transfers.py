@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import DestinationOffline, PermissionRefused, SourceChanged, Stopped
 from etiket_gui.domain.states import RetryClass, TransferState
 from etiket_gui.store.rows import NotSent
@@ -277,3 +280,23 @@ def test_dataset_without_a_route_counts_as_waiting(bench: StoreBench) -> None:
     (dataset_id,) = bench.settle(bench.item("d"), source=source)
     assert bench.dataset(dataset_id).state is TransferState.WAITING
     assert bench.reader.counts().not_archived == 1
+
+
+def test_size_of_a_row_in_a_database_is_what_was_sent_until_it_changes(bench: StoreBench) -> None:
+    def unmeasured(fingerprint: int) -> Found:
+        return dataclasses.replace(bench.item("run", fingerprint), size_bytes=0, file_count=0)
+
+    (dataset_id,) = bench.settle(unmeasured(1))
+    bench.send(*bench.claim())
+    sent_bytes = sum(entry.size_bytes for entry in entries())
+    assert (bench.dataset(dataset_id).size_bytes, bench.dataset(dataset_id).file_count) == (sent_bytes, len(entries()))
+    bench.find(unmeasured(1))
+    assert bench.dataset(dataset_id).size_bytes == sent_bytes
+    bench.find(unmeasured(2))
+    assert bench.dataset(dataset_id).size_bytes == 0
+
+
+def test_size_of_a_folder_is_what_lies_there_whatever_was_sent(bench: StoreBench) -> None:
+    (dataset_id,) = bench.settle(bench.item("run", 1, size_bytes=12))
+    bench.send(*bench.claim())
+    assert (bench.dataset(dataset_id).size_bytes, bench.dataset(dataset_id).file_count) == (12, 2)

@@ -355,13 +355,13 @@ def routes_of_transfers(connection: sqlite3.Connection, transfer_ids: Sequence[i
     return {transfer_id: (source_id, destination_id) for transfer_id, source_id, destination_id in rows}
 
 
-def unsent_bytes(connection: sqlite3.Connection) -> dict[int, int]:
-    """Bytes that can be sent and are not, by source; reads every transfer that waits, so it is not for each moment."""
+def unsent(connection: sqlite3.Connection) -> dict[int, tuple[int, int]]:
+    """(bytes, datasets) that can be sent and are not, by source; reads every transfer that waits: not quick."""
     rows = connection.execute(
-        "SELECT r.source_id, sum(t.size_bytes) FROM routes r JOIN transfers t ON t.route_id = r.id"
+        "SELECT r.source_id, sum(t.size_bytes), count(*) FROM routes r JOIN transfers t ON t.route_id = r.id"
         " WHERE t.shown IN ('waiting', 'sending') GROUP BY r.source_id"
     )
-    return dict(rows.fetchall())
+    return {source_id: (size_bytes, count) for source_id, size_bytes, count in rows}
 
 
 # -- problems ----------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class PageList(QObject):
     def _overview(self) -> QWidget:
         from etiket_gui.gui.pages.overview import OverviewPage
 
-        page = OverviewPage(self._desk)
+        page = OverviewPage(self._desk, has_headline=False)
         self._connect(page)
         return page
 

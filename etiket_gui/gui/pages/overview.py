@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
-from etiket_gui.bridge.queries_pages import Overview, overview, routes_of_transfers, unsent_bytes
+from etiket_gui.bridge.queries_pages import Overview, overview, routes_of_transfers, unsent
 from etiket_gui.domain.commands import EditSource, ScanNow
 from etiket_gui.domain.errors import EtiketError
-from etiket_gui.domain.events import DatasetProgressed, Event, ScanFinished, SteeringChanged
+from etiket_gui.domain.events import Event, ScanFinished, SteeringChanged
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.pages.card_grid import CardGrid, Tile
 from etiket_gui.gui.pages.destination_card import DestinationCard
+from etiket_gui.gui.pages.moving import MOVES_FOR_S, Moving
 from etiket_gui.gui.pages.overview_sentences import headline
 from etiket_gui.gui.pages.page import Page
-from etiket_gui.gui.pages.rest_time import RestTime
 from etiket_gui.gui.pages.source_card import SourceCard
 from etiket_gui.gui.sentences import capitalised
 from etiket_gui.gui.theme.tokens import Space, TextRole
@@ -29,30 +28,7 @@ from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel
 from etiket_gui.gui.widgets.layouts import column, row, scrolled
 from etiket_gui.gui.widgets.status_dot import StatusDot
 
-#: What was not heard of for so long is not under way any more.
-_MOVES_FOR_S = 2.0
-_UNSENT_EVERY_S = 5.0
-
-
-@dataclass(slots=True)
-class _Moving:
-    """What is being sent, by transfer: the newest progress and when it came (monotonic seconds)."""
-
-    progress: dict[int, tuple[DatasetProgressed, float]] = field(default_factory=dict)
-    places: dict[int, tuple[int, int]] = field(default_factory=dict)
-    rest: dict[int, RestTime] = field(default_factory=dict)
-    unsent: dict[int, int] = field(default_factory=dict)
-    unsent_asked_s: float = 0.0
-
-    def forget_old(self, now_s: float) -> None:
-        self.progress = {key: pair for key, pair in self.progress.items() if now_s - pair[1] < _MOVES_FOR_S}
-        self.places = {key: place for key, place in self.places.items() if key in self.progress}
-
-    def of(self, place: int, number: int) -> list[DatasetProgressed]:
-        """What moves from a source (place 0) or to a destination (place 1) of that id."""
-        return [
-            told for key, (told, _) in self.progress.items() if key in self.places and self.places[key][place] == number
-        ]
+_UNSENT_EVERY_S = 1.5
 
 
 class OverviewPage(Page):
@@ -68,18 +44,21 @@ class OverviewPage(Page):
     datasetsRequested = Signal(int)
     problemsRequested = Signal()
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, parent: QWidget | None = None, *, has_headline: bool = True) -> None:
+        """``has_headline``: say on top how everything stands; for a window that does not say so itself."""
         super().__init__(desk, parent)
         self.setObjectName("overview")
+        self._has_headline = has_headline
         self._facts: Overview | None = None
         self._engine_away = ""
         self._is_measuring = False
-        self._moving = _Moving()
+        self._moving = Moving()
+        self._unsent_asked_s = 0.0
         self._source_cards: dict[int, SourceCard] = {}
         self._destination_cards: dict[int, DestinationCard] = {}
         self._at_rest = QTimer(self)
         self._at_rest.setSingleShot(True)
-        self._at_rest.setInterval(int(_MOVES_FOR_S * 1000) + 100)
+        self._at_rest.setInterval(int(MOVES_FOR_S * 1000) + 100)
         self._at_rest.timeout.connect(self._show_moving)
         self._stack = QStackedLayout(self)
         self._make_empty()
@@ -113,7 +92,7 @@ class OverviewPage(Page):
     def _make_content(self) -> QWidget:
         content = QWidget()
         layout = column(content, margin=Space.XL, spacing=Space.L)
-        layout.addLayout(self._make_headline())
+        layout.addWidget(self._make_headline())
         layout.addWidget(self.reply)
         self._sources = self._make_part(layout, self.tr("Sources"))
         self._destinations = self._make_part(layout, self.tr("Destinations"))
@@ -134,8 +113,9 @@ class OverviewPage(Page):
         self._add_destination.clicked.connect(self.addDestinationRequested)
         return content
 
-    def _make_headline(self) -> QHBoxLayout:
-        line = row(spacing=Space.M)
+    def _make_headline(self) -> QWidget:
+        whole = QWidget()
+        line = row(whole, spacing=Space.M)
         self._sign = StatusDot("new", scale=1.6)
         line.addWidget(self._sign)
         texts = column(spacing=2)
@@ -152,7 +132,8 @@ class OverviewPage(Page):
         keep_icon(self._look, "refresh-cw")
         self._look.clicked.connect(lambda: self.command(ScanNow()))
         line.addWidget(self._look)
-        return line
+        whole.setVisible(self._has_headline)
+        return whole
 
     @staticmethod
     def _make_part(layout: QVBoxLayout, title: str) -> CardGrid:
@@ -273,47 +254,40 @@ class OverviewPage(Page):
     def _note_progress(self, told: Iterable[object]) -> None:
         now_s = time.monotonic()
         moving = self._moving
-        for item in told:
-            if isinstance(item, DatasetProgressed):
-                moving.progress[item.transfer_id] = (item, now_s)
-        moving.forget_old(now_s)
-        if not self.isVisible():
+        moving.note(told, now_s)
+        if not self.isVisible() or not moving.is_anything:
             return
         self._at_rest.start()
-        unknown = [key for key in moving.progress if key not in moving.places]
+        unknown = moving.unplaced
         if unknown:
             self.desk.reads.ask(
                 lambda reads: routes_of_transfers(reads.connection, unknown), self, self._take_places, key="moving"
             )
-        if moving.progress and now_s - moving.unsent_asked_s > _UNSENT_EVERY_S:
-            moving.unsent_asked_s = now_s
+        if now_s - self._unsent_asked_s > _UNSENT_EVERY_S:
+            self._unsent_asked_s = now_s
             self.desk.reads.ask(
-                lambda reads: unsent_bytes(reads.connection), self, self._take_unsent, key="unsent", is_long=True
+                lambda reads: unsent(reads.connection), self, self._take_unsent, key="unsent", is_long=True
             )
         self._show_moving()
 
     def _take_places(self, places: dict[int, tuple[int, int]]) -> None:
-        self._moving.places.update(places)
+        self._moving.place(places)
         self._show_moving()
 
-    def _take_unsent(self, unsent: dict[int, int]) -> None:
-        self._moving.unsent = unsent
+    def _take_unsent(self, left: dict[int, tuple[int, int]]) -> None:
+        self._moving.note_unsent(left, time.monotonic())
+        self._show_moving()
 
     def _show_moving(self) -> None:
         now_s = time.monotonic()
         moving = self._moving
         moving.forget_old(now_s)
         for source_id, card in self._source_cards.items():
-            told = moving.of(0, source_id)
-            rest = moving.rest.setdefault(source_id, RestTime())
+            told = moving.of_source(source_id)
             rate = sum(item.rate_bytes_per_s for item in told)
-            if told:
-                rest.add(now_s, rate)
-            unsent = moving.unsent.get(source_id)
-            left = None if unsent is None else max(0, unsent - sum(item.done_bytes for item in told))
-            card.show_moving(told[0].name if told else "", len(told), rate, rest.rest_s(left))
+            card.show_moving(told[0].name if told else "", len(told), rate, moving.rest_s(source_id, now_s))
         for destination_id, place in self._destination_cards.items():
-            told = moving.of(1, destination_id)
+            told = moving.of_destination(destination_id)
             place.show_moving(sum(item.rate_bytes_per_s for item in told) if told else None)
 
     def _note_steering(self, event: SteeringChanged) -> None:

@@ -108,6 +108,10 @@ class Program(QObject):
         self.quitting = Quitting(self)
         self.signals = SignalWatch(self)
         self.bugs = BugWatch(self)
+        self._tray_patience = QTimer(self)
+        self._tray_patience.setSingleShot(True)
+        self._tray_patience.setInterval(_TRAY_COMES_WITHIN_MS)
+        self._tray_patience.timeout.connect(self._show_without_tray)
         self._connect()
 
     def _connect(self) -> None:
@@ -141,7 +145,7 @@ class Program(QObject):
         self._restore_place()
         self.tray.start()
         if self._is_hidden and not self.tray.is_available:
-            QTimer.singleShot(_TRAY_COMES_WITHIN_MS, self, self._show_without_tray)
+            self._tray_patience.start()
         elif not self._is_hidden:
             self.window.show()
         self.watch.note_complaint(self._beginning.complaint)
@@ -373,6 +377,7 @@ class Program(QObject):
             return
         self._remember_place()
         self.window.close_for_good()
+        self._tray_patience.stop()
         self.tray.stop()
         self.quitting.begin(
             {"engine": (self.host.stopped, self.host.stop), "jobs": (self.jobs.stopped, self.jobs.stop)}

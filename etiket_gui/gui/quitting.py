@@ -107,7 +107,11 @@ class SignalWatch(QObject):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-        signal.set_wakeup_fd(self._wakeup_before)
+        try:
+            signal.set_wakeup_fd(self._wakeup_before)
+        except (OSError, ValueError):
+            # Whoever had it before us ended before us.
+            signal.set_wakeup_fd(-1)
         self._notifier.setEnabled(False)
         self._ours.close()
         self._theirs.close()

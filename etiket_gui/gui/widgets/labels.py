@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QStyleOption, QWidget
@@ -9,6 +11,8 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QStyleOption, QWidget
 from etiket_gui.gui.theme.tokens import TextRole
 
 _ELLIPSIS_ROOM_CHARACTERS = 6
+#: What would make a second line; spaces that hold a number and its unit together stay.
+_BREAKS = re.compile(r"[ \t]*[\r\n\v\f\u2028\u2029]+[ \t]*")
 
 
 def set_role(label: QLabel, role: TextRole, tint: str = "") -> None:
@@ -98,7 +102,7 @@ class ElidedLabel(TextLabel):
 
     def setText(self, text: str) -> None:
         """Show another text, on one line."""
-        super().setText(" ".join(text.split()))
+        super().setText(_BREAKS.sub(" ", text))
         self._tell_all()
 
     @property

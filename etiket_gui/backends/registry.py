@@ -21,6 +21,7 @@ _BUILT_IN: Mapping[str, str] = {
     "core_tools": "etiket_gui.backends.core_tools.backend:CoreToolsBackend",
     "folder": "etiket_gui.backends.folder.backend:FolderBackend",
     "labber": "etiket_gui.backends.labber.backend:LabberBackend",
+    "native": "etiket_gui.backends.native.backend:NativeBackend",
     "qcodes": "etiket_gui.backends.qcodes.backend:QCoDeSBackend",
     "quantify": "etiket_gui.backends.quantify.backend:QuantifyBackend",
 }

@@ -149,9 +149,12 @@ class Reader:
 class Access:
     """Looks into one database. Keeps no connection, no lock and no open file between two looks."""
 
-    def __init__(self, path: str, copy_folder: Path, *, copies_only: bool = False) -> None:
+    def __init__(
+        self, path: str, copy_folder: Path, *, copies_only: bool = False, kind: str = "QCoDeS database"
+    ) -> None:
         self.path = path
         self.copies_only = copies_only
+        self._kind = kind
         self._copy_folder = copy_folder
         self._copied: Signature | None = None
         self._is_wal: bool | None = None
@@ -252,7 +255,7 @@ class Access:
 
     def _failure(self, error: sqlite3.Error) -> EtiketError:
         if _is_missing(error):
-            return DatabaseBroken(f"{self.path} is no QCoDeS database: {error}.", path=self.path)
+            return DatabaseBroken(f"{self.path} is no {self._kind}: {error}.", path=self.path)
         if "unable to open" in str(error):
             return PermissionRefused(f"{self.path} may not be read by this account.", path=self.path)
         return DatabaseBroken(f"{self.path} cannot be read: {error}.", path=self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,10 +29,16 @@ def _nothing_of_qt_left(qapp: object) -> Iterator[None]:
         pytest.fail("left of Qt:\n" + "\n".join(left), False)
 
 
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return qt_homes.filled_home(tmp_path_factory.mktemp("filled") / "home").root
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(_filled: Path, tmp_path: Path) -> Home:
     """A home with 300 datasets in every state, of four sources that are switched off."""
-    return qt_homes.filled_home(tmp_path / "home")
+    shutil.copytree(_filled, tmp_path / "home")
+    return Home.locate(tmp_path / "home")
 
 
 @pytest.fixture

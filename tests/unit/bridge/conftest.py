@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.gui.conftest import _nothing_of_qt_left, home, host, reads, stalls
+from tests.gui.conftest import _filled, _nothing_of_qt_left, home, host, reads, stalls
 
-__all__ = ["_nothing_of_qt_left", "home", "host", "reads", "stalls"]
+__all__ = ["_filled", "_nothing_of_qt_left", "home", "host", "reads", "stalls"]

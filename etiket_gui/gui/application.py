@@ -19,6 +19,7 @@ from etiket_gui.bridge.background import Background
 from etiket_gui.bridge.engine_host import EngineHost
 from etiket_gui.bridge.jobs import JobClient
 from etiket_gui.bridge.reads import StoreReads
+from etiket_gui.domain import guards
 from etiket_gui.domain.commands import ReloadSettings
 from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.gui.crash import CrashReport
@@ -47,8 +48,9 @@ log = logging.getLogger(__name__)
 
 _PLACE_FILE = "window.json"
 _SESSION_END_S = 4.0
-#: A panel that starts after us is waited for before the window shows itself instead.
-_TRAY_COMES_WITHIN_MS = 60_000
+#: A panel that starts after us, or that the shell takes down and puts up again, is waited for before the window shows
+#: itself instead.
+_TRAY_COMES_WITHIN_MS, _TRAY_RETURNS_WITHIN_MS = 60_000, 15_000
 
 
 def new_application(arguments: list[str]) -> QApplication:
@@ -110,7 +112,6 @@ class Program(QObject):
         self.bugs = BugWatch(self)
         self._tray_patience = QTimer(self)
         self._tray_patience.setSingleShot(True)
-        self._tray_patience.setInterval(_TRAY_COMES_WITHIN_MS)
         self._tray_patience.timeout.connect(self._show_without_tray)
         self._connect()
 
@@ -145,7 +146,7 @@ class Program(QObject):
         self._restore_place()
         self.tray.start()
         if self._is_hidden and not self.tray.is_available:
-            self._tray_patience.start()
+            self._tray_patience.start(_TRAY_COMES_WITHIN_MS)
         elif not self._is_hidden:
             self.window.show()
         self.watch.note_complaint(self._beginning.complaint)
@@ -189,7 +190,7 @@ class Program(QObject):
         )
 
     def _show_without_tray(self) -> None:
-        if not self.tray.is_available and not self.quitting.is_begun:
+        if not self.tray.is_available and not self.quitting.is_begun and guards.is_on("window-without-tray"):
             self.window.show()
 
     @Slot()
@@ -367,8 +368,10 @@ class Program(QObject):
     @Slot(bool)
     def _on_tray(self, is_there: bool) -> None:
         """Without a tray the window is the program: it must be reachable."""
-        if not is_there and not self.window.isVisible() and not self.quitting.is_begun and not self._is_hidden:
-            self.window.show()
+        if is_there:
+            self._tray_patience.stop()
+        elif not self.window.isVisible() and not self.quitting.is_begun:
+            self._tray_patience.start(_TRAY_RETURNS_WITHIN_MS)
 
     @Slot()
     def quit(self) -> None:

@@ -13,7 +13,7 @@ from etiket_gui.gui.program_watch import Moving
 from etiket_gui.gui.sentences import ago_text, datasets_text, rate_text, rest_text
 from etiket_gui.gui.steering_menu import Steering, SteeringActions
 from etiket_gui.gui.theme.tokens import Space, TextRole
-from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel, TextLabel
+from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel
 from etiket_gui.gui.widgets.layouts import column, row
 from etiket_gui.gui.widgets.progress_line import ProgressLine
 from etiket_gui.gui.widgets.status_dot import StatusDot
@@ -50,9 +50,6 @@ class Header(QFrame):
         layout.setContentsMargins(Space.XL, Space.M, Space.L, Space.M)
         layout.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignVCenter)
         texts = column(spacing=0)
-        self._title = TextLabel(role=TextRole.TITLE)
-        self._title.hide()
-        texts.addWidget(self._title)
         texts.addWidget(self._sentence)
         texts.addWidget(self._oldest)
         layout.addLayout(texts, 1)
@@ -82,14 +79,6 @@ class Header(QFrame):
         keep_icon(button, icon_name)
         return button
 
-    def set_plain_title(self, title: str) -> None:
-        """Show this title in place of the state, where the page below says the state itself; "" for the state."""
-        self._title.setText(title)
-        self._title.setVisible(bool(title))
-        for part in (self._sign, self._sentence):
-            part.setVisible(not title)
-        self._oldest.setVisible(not title and bool(self._oldest.text()))
-
     def set_narrow(self, *, is_narrow: bool) -> None:
         """Show the buttons as icons alone, where the window is narrow."""
         style = Qt.ToolButtonStyle.ToolButtonIconOnly if is_narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
@@ -104,7 +93,7 @@ class Header(QFrame):
         if self._sentence.text() != state.sentence:
             self._sentence.setText(state.sentence)
         self._oldest.setText(state.oldest)
-        self._oldest.setVisible(bool(state.oldest) and self._title.isHidden())
+        self._oldest.setVisible(bool(state.oldest))
         self.actions_of.show(facts, now_ns)
         self._hold.setChecked(self.actions_of.hold.isChecked())
         for button in (self._sync, self._pause, self._hold):

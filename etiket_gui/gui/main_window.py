@@ -118,8 +118,6 @@ class MainWindow(QMainWindow):
         self.page_at(index)
         self._stack.setCurrentIndex(index)
         self._rail.choose(index)
-        # The overview begins with the state of everything; there the header need not say it, too.
-        self._header.set_plain_title(self._pages[index].title if self._pages[index].key == "overview" else "")
         self.pageShown.emit(self._pages[index].key)
 
     def show_page(self, key: str) -> QWidget:

@@ -11,6 +11,7 @@ from pathlib import Path
 from etiket_gui.domain.content import Found
 from etiket_gui.domain.errors import DestinationOffline, FileBusy, ManyChanged, PermissionRefused
 from etiket_gui.domain.states import DestinationState, Realm, RunState, SourceState, TransferState
+from etiket_gui.settings.home import Home
 from etiket_gui.store.health import open_store
 from etiket_gui.store.rows import Claim, NotSent
 from etiket_gui.store.writer import StoreWriter
@@ -118,9 +119,9 @@ def take_destination_away(writer: StoreWriter, destination_id: int) -> None:
     )
 
 
-def add_files(driver: EngineDriver, dataset_id: int, count: int) -> None:
+def add_files(home: Home, dataset_id: int, count: int) -> None:
     """Have a dataset hold so many files, as if they had been read."""
-    with closing(sqlite3.connect(driver.home.store)) as connection, connection:
+    with closing(sqlite3.connect(home.store)) as connection, connection:
         connection.executemany(
             "INSERT OR REPLACE INTO files (dataset_id, name, kind, size_bytes, mtime_ns) VALUES (?, ?, 'file', ?, ?)",
             ((dataset_id, f"raw/trace {number:06d}.dat", number, time.time_ns()) for number in range(count)),
@@ -128,9 +129,9 @@ def add_files(driver: EngineDriver, dataset_id: int, count: int) -> None:
         connection.execute("UPDATE datasets SET file_count = ? WHERE id = ?", (count, dataset_id))
 
 
-def describe(driver: EngineDriver, dataset_id: int, **fields: object) -> None:
+def describe(home: Home, dataset_id: int, **fields: object) -> None:
     """Change fields of a dataset's description in the store."""
-    with closing(sqlite3.connect(driver.home.store)) as connection, connection:
+    with closing(sqlite3.connect(home.store)) as connection, connection:
         row = connection.execute("SELECT content FROM descriptions WHERE dataset_id = ?", (dataset_id,)).fetchone()
         content = {**json.loads(row[0] if row else "{}"), **fields}
         connection.execute(

@@ -25,6 +25,7 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.gui.crash import CrashReport
 from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
 from etiket_gui.gui.desk import Desk
+from etiket_gui.gui.drops import DropFilter
 from etiket_gui.gui.first_instance import First, end_first, note_shown, show_first
 from etiket_gui.gui.login_start import follow_program
 from etiket_gui.gui.main_window import MainWindow
@@ -46,6 +47,7 @@ from etiket_gui.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_AFTER_THE_FIRST_PICTURE_MS = 150
 _PLACE_FILE = "window.json"
 _SESSION_END_S = 4.0
 #: A panel that starts after us, or that the shell takes down and puts up again, is waited for before the window shows
@@ -105,6 +107,7 @@ class Program(QObject):
         self.pages = PageList(self.desk, self.opening, self)
         self.window = MainWindow(self.watch, self.steering, self.pages.entries())
         self.opening.set_window(self.window)
+        DropFilter(self.window).dropped.connect(self.opening.drop)
         self.tray = Tray(self.watch, self.steering, self)
         self.notifications = Notifications(self.watch, self.settings, self)
         self.quitting = Quitting(self)
@@ -159,6 +162,8 @@ class Program(QObject):
         else:
             QTimer.singleShot(0, self, self.host.start)
         QTimer.singleShot(0, self, self._tell_begun)
+        # What drops need is loaded when the window is there.
+        QTimer.singleShot(_AFTER_THE_FIRST_PICTURE_MS, self, self.opening.take_drops)
 
     def _tell_begun(self) -> None:
         if self._beginning.begun_s is not None:

@@ -24,6 +24,7 @@ class Opening(QObject):
         self._background = background
         self._open: dict[str, QDialog] = {}
         self._window: MainWindow | None = None
+        self._drops = 0
 
     @property
     def window(self) -> MainWindow:
@@ -119,8 +120,15 @@ class Opening(QObject):
         """The dialog in which a destination's sign-in is given."""
         self.edit_destination(destination_id)
 
+    def take_drops(self) -> None:
+        """Have the window take what is dropped on it from now on."""
+        from etiket_gui.gui.drops import DropFilter
+
+        DropFilter(self.window).dropped.connect(self.drop)
+
     def drop(self, paths: Sequence[str]) -> None:
         """The sheet that says what was dropped."""
         from etiket_gui.gui.drops import DropSheet
 
-        self._show("drop", lambda parent: DropSheet(self._desk, parent, list(paths)))
+        self._drops += 1
+        self._show(f"drop-{self._drops}", lambda parent: DropSheet(self._desk, parent, list(paths)))

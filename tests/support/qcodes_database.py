@@ -141,9 +141,7 @@ class QCoDeSFile:
             layouts[item.name] = cursor.lastrowid
         for item in parameters:
             for axis, setpoint in enumerate(item.on):
-                db.execute(
-                    "INSERT INTO dependencies VALUES (?, ?, ?)", (layouts[item.name], layouts[setpoint], axis)
-                )
+                db.execute("INSERT INTO dependencies VALUES (?, ?, ?)", (layouts[item.name], layouts[setpoint], axis))
         if has_table:
             columns = "".join(f', "{item.name}" {item.kind}' for item in parameters)
             db.execute(f'CREATE TABLE "{table}" (id INTEGER PRIMARY KEY{columns})')
@@ -165,9 +163,7 @@ class QCoDeSFile:
             "dependencies": {item.name: list(item.on) for item in parameters if item.on},
             "inferences": {item.name: list(item.inferred_from) for item in parameters if item.inferred_from},
             "standalones": [
-                item.name
-                for item in parameters
-                if not item.on and not item.inferred_from and item.name not in touched
+                item.name for item in parameters if not item.on and not item.inferred_from and item.name not in touched
             ],
         }
         return {
@@ -200,6 +196,28 @@ class QCoDeSFile:
         self.add(run_id, [{"x": place, "y": place * 0.1} for place in range(count)])
         self.finish(run_id)
         return run_id
+
+    def many(self, count: int, points: int = 3) -> None:
+        """Many small finished runs in one transaction."""
+        db = self.connection
+        first = int(db.execute("SELECT coalesce(max(run_id), 0) + 1 FROM runs").fetchone()[0])
+        description = json.dumps(self._description((X, Y), None))
+        snapshot = json.dumps({"station": "x" * 2000})
+        db.execute("BEGIN")
+        for run_id in range(first, first + count):
+            table = f"results-1-{run_id}"
+            db.execute(
+                "INSERT INTO runs (run_id, exp_id, name, result_table_name, result_counter, run_timestamp, "
+                "completed_timestamp, is_completed, parameters, guid, run_description, snapshot, parent_datasets, "
+                "captured_run_id, captured_counter) VALUES (?, 1, ?, ?, ?, ?, ?, 1, 'x,y', ?, ?, ?, '[]', ?, ?)",
+                (
+                    run_id, f"point {run_id}", table, run_id, START_S + run_id, START_S + run_id + 0.5, guid_of(run_id),
+                    description, snapshot, run_id, run_id,
+                ),
+            )  # fmt: skip
+            db.execute(f'CREATE TABLE "{table}" (id INTEGER PRIMARY KEY, "x" numeric, "y" numeric)')
+            db.executemany(f'INSERT INTO "{table}" (x, y) VALUES (?, ?)', [(x, x * 0.1) for x in range(points)])
+        db.execute("COMMIT")
 
     def annotate(self, run_id: int, key: str, value: object) -> None:
         """Add metadata to a run, as a person does it long afterwards."""

@@ -12,6 +12,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -95,6 +96,20 @@ class Signature:
         return self.database, self.wal, self.journal
 
 
+_locks: dict[str, threading.RLock] = {}
+_locks_lock = threading.Lock()
+
+
+def exclusively(path: str) -> threading.RLock:
+    """One thread of this process at a time may have a database open.
+
+    Closing any descriptor of a file drops every lock that the process holds on it, also those of SQLite in another
+    thread, so a plain read of the file must never end while a look is under way.
+    """
+    with _locks_lock:
+        return _locks.setdefault(os.path.realpath(path), threading.RLock())
+
+
 def signature_of(path: str) -> Signature:
     """Look at the folder entries only. Raises the known source failures."""
     try:
@@ -160,6 +175,8 @@ class Access:
         self._is_wal: bool | None = None
         #: The longest time a look kept the database (seconds), for whoever wants to know.
         self.longest_look_s = 0.0
+        #: How long the work of the last look took (seconds), without opening the database.
+        self.last_work_s = 0.0
         #: How the last look was made.
         self.last_way = Way.IMMUTABLE
 
@@ -230,11 +247,20 @@ class Access:
         option = "immutable=1" if way is Way.IMMUTABLE else "mode=ro"
         started_s = time.monotonic()
         try:
-            with opened(self.path, option) as connection:
+            with exclusively(self.path), opened(self.path, option) as connection:
                 self._note_journal_mode(connection)
-                return work(Reader(connection))
+                return self._timed(connection, work)
         finally:
             self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s)
+
+    def _timed(self, connection: sqlite3.Connection, work: Callable[[Reader], T]) -> T:
+        # The schema is parsed here, 4 µs a table, so that what is measured is what the caller can make shorter.
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        begun_s = time.monotonic()
+        try:
+            return work(Reader(connection))
+        finally:
+            self.last_work_s = time.monotonic() - begun_s
 
     def _note_journal_mode(self, connection: sqlite3.Connection) -> None:
         ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
@@ -248,7 +274,7 @@ class Access:
         try:
             with opened(os.fspath(target), "mode=rw") as connection:
                 self._is_wal = signature.wal is not None
-                return work(Reader(connection))
+                return self._timed(connection, work)
         except sqlite3.Error as error:
             self._copied = None
             raise self._failure(error) from error
@@ -324,7 +350,7 @@ def _damage(target: Path) -> str:
 
 def _copy(path: str, target: str, stop: StopToken) -> None:
     try:
-        with open(path, "rb") as source, open(target, "wb") as sink:
+        with exclusively(path), open(path, "rb") as source, open(target, "wb") as sink:
             while piece := source.read(_COPY_STEP_BYTES):
                 stop.check()
                 sink.write(piece)

@@ -9,6 +9,7 @@ from typing import Any
 
 from etiket_gui.backends.api import KnownDatasets
 from etiket_gui.backends.qcodes.access import Access, Reader, Signature
+from etiket_gui.backends.qcodes.pages import WalIndex, glance
 from etiket_gui.backends.qcodes.runs import Layout, RunRow, last_ids, nanoseconds, read_layout, rows_after, runs_where
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found
@@ -19,6 +20,8 @@ from etiket_gui.domain.stopping import StopToken
 _SWEPT_RUNS = 50
 _SWEEP_LIMIT_S = 0.002
 _NEWEST_RUNS = 5
+#: Older runs that a glance compares, in turns.
+_GLANCED_RUNS = 25
 _NS = 1_000_000_000
 
 
@@ -52,6 +55,14 @@ class Memory:
     swept_to: int = 0
     layout: Layout | None = None
     seen: Signature | None = None
+    #: What a glance compares with: rows of open runs, root pages, the schema's number, digests of cells.
+    open_rows: dict[int, RunRow] = field(default_factory=dict)
+    roots: dict[str, int] = field(default_factory=dict)
+    schema: int = -1
+    cells: dict[int, bytes] = field(default_factory=dict)
+    wal_index: WalIndex = field(default_factory=WalIndex)
+    glanced_to: int = 0
+    changed: set[int] = field(default_factory=set)
 
 
 class Discovery:
@@ -126,6 +137,12 @@ class Discovery:
         has_overdue = any(not run.is_interrupted and self._is_overdue(run.identifier) for run in open_runs)
         if memory.seen is not None and memory.seen.content() == signature.content() and not has_overdue:
             return self._summary(signature, 0, begun_s, is_complete_scan=False)
+        glanced = self._at_a_glance(memory, signature)
+        if glanced is not None:
+            memory.seen = signature
+            for found in glanced:
+                report(found)
+            return self._summary(signature, len(glanced), begun_s, is_complete_scan=False)
         finds: dict[str, Found] = {}
 
         def look(reader: Reader) -> None:
@@ -135,7 +152,7 @@ class Discovery:
                 reader, memory.layout, "r.run_id > ? ORDER BY r.run_id", (memory.last_run_id - _NEWEST_RUNS,)
             )
             asked = {row.run_id for row in rows}
-            if older := sorted(memory.open_ids - asked):
+            if older := sorted((memory.open_ids | memory.changed) - asked):
                 marks = ",".join("?" * len(older))
                 rows += runs_where(reader, memory.layout, f"r.run_id IN ({marks})", tuple(older))
             rows += self._swept(reader, memory, begun_s)
@@ -144,12 +161,57 @@ class Discovery:
                 run_id = memory.by_identifier[found.identifier]
                 if before.get(run_id) != found.fingerprint:
                     finds[found.identifier] = found
+            self._prepare_glances(reader, memory)
 
         self.access.look(look, stop)
         memory.seen = signature
+        memory.changed.clear()
         for found in finds.values():
             report(found)
         return self._summary(signature, len(finds), begun_s, is_complete_scan=False)
+
+    @staticmethod
+    def _prepare_glances(reader: Reader, memory: Memory) -> None:
+        """Remember where the trees begin that the next looks can tell from whether only points were added."""
+        tables = ["runs", *(memory.runs[run_id].table for run_id in sorted(memory.open_ids))]
+        marks = ",".join("?" * len(tables))
+        sql = f"SELECT name, rootpage FROM sqlite_master WHERE type='table' AND name IN ({marks})"  # noqa: S608
+        memory.roots = {str(name): int(str(root)) for name, root in reader.query(sql, tuple(tables))}
+        ((schema,),) = reader.query("PRAGMA schema_version")
+        memory.schema = int(str(schema))
+
+    def _at_a_glance(self, memory: Memory, signature: Signature) -> list[Found] | None:
+        """What changed, where nothing but points of open runs did; None when SQLite must be asked.
+
+        Besides the open runs it looks at a few others in turns, so that an edited run is found in time.
+        """
+        if self.access.copies_only or memory.schema < 0 or not guards.is_on("glance"):
+            return None
+        if any(memory.runs[run_id].table not in memory.roots for run_id in memory.open_ids):
+            return None
+        others = range(max(memory.last_run_id - _NEWEST_RUNS, 0) + 1, memory.last_run_id + 1)
+        swept = range(memory.glanced_to + 1, min(memory.glanced_to + _GLANCED_RUNS, memory.last_run_id) + 1)
+        asked = {*memory.open_ids, *others, *swept}
+        seen = glance(self.access.path, memory.wal_index, memory.roots, "runs", sorted(asked))
+        if seen is None:
+            return None
+        # What SQLite is asked for below is not older than this: a change meanwhile is seen by the next glance.
+        changed = {row for row, cell in seen.cells.items() if memory.cells.get(row, cell) != cell}
+        is_first = any(row not in memory.cells for row in (*memory.open_ids, *others))
+        memory.cells.update(seen.cells)
+        memory.changed |= changed
+        if changed or is_first or seen.schema != memory.schema or seen.last_rows["runs"] != memory.last_run_id:
+            return None
+        memory.glanced_to = 0 if memory.glanced_to + _GLANCED_RUNS >= memory.last_run_id else swept[-1]
+        finds = []
+        for run_id in sorted(memory.open_ids):
+            row, remembered = memory.open_rows[run_id], memory.runs[run_id]
+            found = self._found(remembered.identifier, row, seen.last_rows[remembered.table], signature)
+            if found.fingerprint != remembered.fingerprint:
+                remembered.fingerprint = found.fingerprint
+                remembered.is_interrupted = found.run_state is RunState.INTERRUPTED
+                finds.append(found)
+        return finds
 
     def _swept(self, reader: Reader, memory: Memory, begun_s: float) -> list[RunRow]:
         """A few of the older runs, in turns, as many as fit into the time."""
@@ -239,6 +301,10 @@ class Discovery:
             )
             memory.by_identifier[identifier] = row.run_id
             (memory.open_ids.add if is_open else memory.open_ids.discard)(row.run_id)
+            if is_open:
+                memory.open_rows[row.run_id] = row
+            else:
+                memory.open_rows.pop(row.run_id, None)
             memory.last_run_id = max(memory.last_run_id, row.run_id)
         return list(finds.values())
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from etiket_gui.backends.api import Recognition
-from etiket_gui.backends.qcodes.access import Access, Reader, Signature, Way, signature_of
+from etiket_gui.backends.qcodes.access import Access, Reader, Signature, Way, exclusively, signature_of
 from etiket_gui.backends.qcodes.keeping import LARGEST_BYTES
 from etiket_gui.backends.qcodes.runs import NEWEST_TESTED_VERSION
 from etiket_gui.domain import guards
@@ -67,7 +67,7 @@ def _in_folder(folder: str, stop: StopToken) -> Recognition | None:
 
 def _of_file(path: str, stop: StopToken) -> Recognition | None:
     try:
-        with open(path, "rb") as file:
+        with exclusively(path), open(path, "rb") as file:
             header = file.read(100)
         if not header.startswith(_HEADER):
             return None

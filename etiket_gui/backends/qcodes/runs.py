@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -114,9 +113,8 @@ def rows_after(
             take(rows, reader)
             return layout, rows
 
-        begun_s = time.monotonic()
         layout, rows = access.look(one_look, stop)
-        took_s = time.monotonic() - begun_s
+        took_s = access.last_work_s
         if len(rows) < count:
             return layout
         after = rows[-1].run_id

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from etiket_gui.domain.content import FileEntry, SourceFile
+from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.states import EntryKind
 
 
@@ -37,11 +38,13 @@ class DerivedFiles:
     def files(self, changed_ns: int) -> tuple[SourceFile, ...]:
         """Every file that was made, by name. ``changed_ns`` is when the measurement changed last, and so did they."""
         found = []
-        for path in sorted(self.folder.iterdir()):
-            os.utime(path, ns=(changed_ns, changed_ns))
-            entry = FileEntry(path.name, EntryKind.FILE, path.stat().st_size, changed_ns)
-            found.append(SourceFile(entry, str(path), is_derived=True))
-        return tuple(found)
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                os.utime(path, ns=(changed_ns, changed_ns))
+                name = to_portable(path.relative_to(self.folder).as_posix())
+                entry = FileEntry(name, EntryKind.FILE, path.stat().st_size, changed_ns)
+                found.append(SourceFile(entry, str(path), is_derived=True))
+        return tuple(sorted(found, key=lambda file: file.entry.name))
 
     def discard(self) -> None:
         """Remove the folder, because making its files failed."""

@@ -1,7 +1,7 @@
 """All measurements by one command: ``python -m tests.bench [NAME…] [--rounds N] [--work DIR] [--json FILE]``.
 
 Prints a table for people and writes every value as JSON. Names: reconcile, small, large, latency, commands, scale,
-idle (ten minutes). Run it on a quiet machine with 10 GB of free disk.
+idle (ten minutes), gui (on the display, else offscreen). Run it on a quiet machine with 10 GB of free disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import archive_large, archive_small, commands, idle, latency, measuring, reconcile, scale
+from tests.bench import archive_large, archive_small, commands, gui_window, idle, latency, measuring, reconcile, scale
 
 MEASUREMENTS = {
     "reconcile": reconcile.measure,
@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "commands": commands.measure,
     "scale": scale.measure,
     "idle": idle.measure,
+    "gui": gui_window.measure,
 }
 
 

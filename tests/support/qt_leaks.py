@@ -17,10 +17,9 @@ def settle() -> None:
     """Have everything deleted that was to be deleted."""
     if QCoreApplication.instance() is None:
         return
-    for _ in range(3):
-        QCoreApplication.sendPostedEvents()
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-        gc.collect()
+    gc.collect()
+    QCoreApplication.sendPostedEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 def running_qthreads() -> set[int]:

@@ -127,7 +127,7 @@ class LabberBackend(Backend):
         return self._fingerprint(file, head)
 
     def _fingerprint(self, file: LogFile, head: LogHead) -> int:
-        return self._index.fingerprint(file, head.number, has_own_name=head.identifier is not None)
+        return self._index.fingerprint(file, head.position, has_own_name=head.identifier is not None)
 
     def _found(self, identifier: str, stop: StopToken) -> tuple[LogFile, LogHead]:
         stop.check()

@@ -108,8 +108,8 @@ class LogIndex:
         self._heads: dict[str, tuple[FileKey, list[LogHead] | NotALog]] = {}
         self.places: dict[str, str] = {}
 
-    def fingerprint(self, file: LogFile, number: int, *, has_own_name: bool) -> int:
-        """The fingerprint of one log of a file: it moves with the file.
+    def fingerprint(self, file: LogFile, position: int, *, has_own_name: bool) -> int:
+        """The fingerprint of one log of a file, by its place among them: it moves with the file.
 
         ``has_own_name``: the log says itself who it is, and a new name of its file is a change. Another log is known
         by its file, which may be renamed without becoming another one.
@@ -120,7 +120,7 @@ class LogIndex:
             parts += [status.st_ctime_ns, zlib.crc32(os.fsencode(file.path))]
         if self._is_inode_stable:
             parts.append(status.st_ino)
-        return signed_64(hash(tuple(parts)) + number * _NUMBER_WEIGHT)
+        return signed_64(hash(tuple(parts)) + position * _NUMBER_WEIGHT)
 
     def identifier(self, file_name: str, head: LogHead) -> str:
         """The identifier of a log in a file of that name."""
@@ -221,6 +221,11 @@ class LogIndex:
         except NotALog:
             return None
         return next((head for head in heads if self.identifier(file.name, head) == identifier), None)
+
+
+def names_file(identifier: str, file_name: str) -> bool:
+    """Whether this is the identifier of a log that only its file tells apart, and of that file."""
+    return identifier.partition(":")[2].rpartition(":")[0] == file_name
 
 
 def _stem(name: str) -> str:

@@ -55,11 +55,13 @@ class FileKey:
 class LogHead:
     """What tells one log from another: its number in the file (1 is the file's own), its names and its state.
 
+    ``position`` counts the logs of a file from 1 on; numbers may be missing in between.
     ``created_s`` and ``file_created_s`` are seconds since 1970 and None where the file does not say.
     ``is_completed`` is None where it does not say either. ``entries`` counts what is there, ``expected`` what will be.
     """
 
     number: int
+    position: int
     log_name: str
     created_s: float | None
     file_created_s: float | None
@@ -97,7 +99,9 @@ def open_log_file(path: str, stop: StopToken, expected: FileKey | None = None) -
                 raise SourceChanged(f"{path} changed after it was looked at.", path=path)
             try:
                 # Opened through a Python file, HDF5 never sees a path and so takes no lock.
-                file = held.enter_context(h5py.File(raw, "r", locking=False))
+                is_lockless = guards.is_on("hdf5-without-locks")
+                opened = h5py.File(raw, "r", locking=False) if is_lockless else h5py.File(path, "r")
+                file = held.enter_context(opened)
             except BROKEN as error:
                 failure = error
             else:
@@ -129,12 +133,12 @@ def log_heads(file: h5py.File, path: str) -> list[LogHead]:
             )
         raise NotALog(f"{path} is an HDF5 file, but no Labber log.", "HDF5 file that is no Labber log", path=path)
     root_created_s = _seconds(file)
-    heads = [_head(file, 1, file, root_created_s)]
+    heads = [_head(file, 1, 1, file, root_created_s)]
     further = sorted(int(found[1]) for name in file if (found := _FURTHER_LOG.fullmatch(name)))
     for number in further:
         group = file[f"Log_{number}"]
         if _is_log(group):
-            heads.append(_head(group, number, file, root_created_s))
+            heads.append(_head(group, number, len(heads) + 1, file, root_created_s))
     return heads
 
 
@@ -185,7 +189,7 @@ def _seconds(group: h5py.Group) -> float | None:
     return seconds if np.isfinite(seconds) else None
 
 
-def _head(group: h5py.Group, number: int, file: h5py.File, file_created_s: float | None) -> LogHead:
+def _head(group: h5py.Group, number: int, position: int, file: h5py.File, file_created_s: float | None) -> LogHead:
     data = group["Data"]
     values = data["Data"]
     completed = data.attrs.get("Completed")
@@ -196,6 +200,7 @@ def _head(group: h5py.Group, number: int, file: h5py.File, file_created_s: float
     created_s = _seconds(group)
     return LogHead(
         number=number,
+        position=position,
         log_name=text_of(group.attrs.get("log_name", file.attrs.get("log_name", ""))),
         created_s=file_created_s if created_s is None else created_s,
         file_created_s=file_created_s,

@@ -12,7 +12,7 @@ from etiket_gui.backends.directories import root_error, root_status
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.survey import Surveyor
 from etiket_gui.backends.labber.describing import name_of
-from etiket_gui.backends.labber.index import LogFile, LogIndex, Walk, log_files
+from etiket_gui.backends.labber.index import LogFile, LogIndex, Walk, log_files, names_file
 from etiket_gui.backends.labber.logfile import FileKey, LogHead, NotALog
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found, Unreadable
@@ -51,7 +51,6 @@ class _Candidate:
     """One log in one file; ``head`` is None while the file is as it was and so need not be opened."""
 
     file: LogFile
-    number: int
     head: LogHead | None
 
 
@@ -113,7 +112,7 @@ class LabberScan:
         seen = self._take(files, {fingerprint: name for name, fingerprint in fingerprints.items()})
         return self._surely(set(fingerprints) - seen)
 
-    def _take(self, files: Iterable[LogFile], unchanged: dict[int, str], *, is_asked: str | None = None) -> set[str]:
+    def _take(self, files: Iterable[LogFile], unchanged: dict[int, str]) -> set[str]:
         """Look at files and report what is new or moved; returns the identifiers that are there."""
         best: dict[str, _Candidate] = {}
         for file in files:
@@ -130,19 +129,21 @@ class LabberScan:
         for identifier, candidate in best.items():
             self._index.places[identifier] = candidate.file.name
             self._seen_count += 1
-            if candidate.head is not None and (is_asked is None or identifier == is_asked):
+            if candidate.head is None:
+                continue
+            if unchanged.get(self._fingerprint(candidate.file, candidate.head)) != identifier:
                 self._tell(identifier, candidate.file, candidate.head)
         return set(best)
 
     def _logs_of(self, file: LogFile, unchanged: dict[int, str]) -> list[tuple[str, _Candidate]]:
-        found: list[tuple[str, _Candidate]] = []
         for has_own_name in (True, False):
-            number = 1
-            while (
-                identifier := unchanged.get(self._index.fingerprint(file, number, has_own_name=has_own_name))
-            ) is not None:
-                found.append((identifier, _Candidate(file, number, None)))
-                number += 1
+            found: list[tuple[str, _Candidate]] = []
+            while True:
+                fingerprint = self._index.fingerprint(file, len(found) + 1, has_own_name=has_own_name)
+                identifier = unchanged.get(fingerprint)
+                if identifier is None or not (has_own_name or names_file(identifier, file.name)):
+                    break
+                found.append((identifier, _Candidate(file, None)))
             if found:
                 return found
         try:
@@ -161,7 +162,7 @@ class LabberScan:
             self._walk.unreadable.append(Unreadable(file.name, error.reason))
             self._walk.unlisted.append(file.name)
             return []
-        return [(self._index.identifier(file.name, head), _Candidate(file, head.number, head)) for head in heads]
+        return [(self._index.identifier(file.name, head), _Candidate(file, head)) for head in heads]
 
     def _identifiers(self, identifiers: Iterable[str]) -> set[str]:
         missing = set()
@@ -234,6 +235,9 @@ class LabberScan:
             if identifier in places and not any(_is_at_or_below(places[identifier], part) for part in hidden)
         }
 
+    def _fingerprint(self, file: LogFile, head: LogHead) -> int:
+        return self._index.fingerprint(file, head.position, has_own_name=head.identifier is not None)
+
     def _tell(self, identifier: str, file: LogFile, head: LogHead) -> None:
         status = file.status
         has_own_name = head.identifier is not None
@@ -241,7 +245,7 @@ class LabberScan:
             Found(
                 identifier=identifier,
                 name=name_of(head, file.name),
-                fingerprint=self._index.fingerprint(file, head.number, has_own_name=has_own_name),
+                fingerprint=self._fingerprint(file, head),
                 run_state=self._quiet.state_of(file, head),
                 newest_change_ns=max(status.st_mtime_ns, status.st_ctime_ns),
                 looked_at_ns=time.time_ns(),

@@ -25,7 +25,6 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.gui.crash import CrashReport
 from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.drops import DropFilter
 from etiket_gui.gui.first_instance import First, end_first, note_shown, show_first
 from etiket_gui.gui.login_start import follow_program
 from etiket_gui.gui.main_window import MainWindow
@@ -107,7 +106,6 @@ class Program(QObject):
         self.pages = PageList(self.desk, self.opening, self)
         self.window = MainWindow(self.watch, self.steering, self.pages.entries())
         self.opening.set_window(self.window)
-        DropFilter(self.window).dropped.connect(self.opening.drop)
         self.tray = Tray(self.watch, self.steering, self)
         self.notifications = Notifications(self.watch, self.settings, self)
         self.quitting = Quitting(self)

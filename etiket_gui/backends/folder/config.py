@@ -53,6 +53,7 @@ class FolderConfig(SourceConfig):
     converters: dict[str, str] = Field(
         default_factory=dict,
         title="Converters",
+        json_schema_extra={"advanced": True},
         description=(
             "Every installed converter whose kind of file is found runs, and its result is sent beside the original. "
             "A conversion such as csv_to_hdf5 set to off is not made; set to a converter's name, that one alone makes "

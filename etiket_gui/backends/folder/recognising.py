@@ -244,7 +244,7 @@ def _size(size_bytes: int) -> str:
     size = float(size_bytes)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
-            return f"{size_bytes} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+            return _count(size_bytes, "byte") if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
 

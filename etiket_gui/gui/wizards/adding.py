@@ -29,18 +29,18 @@ class Adding(QObject):
         self._desk = desk
         self._window = window
         self._waiting: list[SourceDraft] = []
-        self._added = 0
+        #: The sources that were added so far.
+        self.added: list[SourceDraft] = []
         self._made: dict[tuple[str, str], str] = {}
 
     def start(self, drafts: Sequence[SourceDraft]) -> None:
         """Add these sources, and their new destinations first."""
         self._waiting = list(drafts)
-        self._added = 0
         self._next()
 
     def _next(self) -> None:
         if not self._waiting:
-            self.done.emit(self._added)
+            self.done.emit(len(self.added))
             return
         draft = self._waiting[0]
         if draft.new_destination is not None and draft.destination == "":
@@ -157,7 +157,7 @@ class Adding(QObject):
             self._fail(failure_of(reply))
             return
         draft.secret = ""
-        self._added += 1
+        self.added.append(draft)
         if draft in self._waiting:
             self._waiting.remove(draft)
         self._next()

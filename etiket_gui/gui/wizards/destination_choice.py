@@ -38,6 +38,7 @@ class DestinationTester(QWidget):
         self._button.setAccessibleName(self.tr("Test this destination"))
         keep_icon(self._button, "zap")
         self._button.setEnabled(False)
+        self._button.setAutoDefault(False)
         self._button.clicked.connect(self.test)
         self._said = SentenceLabel()
         self._said.setObjectName("destination-test-result")
@@ -149,8 +150,10 @@ class DestinationChoice(QWidget):
         inside.addWidget(self._kind_row)
         self._form_place = column()
         inside.addLayout(self._form_place)
-        inside.addWidget(TextLabel(self.tr("Name"), TextRole.STRONG))
-        inside.addWidget(self._name)
+        names = column(spacing=Space.XS)
+        names.addWidget(TextLabel(self.tr("Name"), TextRole.STRONG))
+        names.addWidget(self._name)
+        inside.addLayout(names)
         self.test_line = DestinationTester(desk)
         inside.addWidget(self.test_line)
         layout.addWidget(self._new)
@@ -209,7 +212,7 @@ class DestinationChoice(QWidget):
         if kind["sign_in_title"]:
             help_text = self.tr("It goes to the password store of this computer and nowhere else.")
             fields.append(secret_field(kind["sign_in_title"], help_text))
-        self._form = ConfigForm(fields)
+        self._form = ConfigForm(fields, is_short=True)
         self._form_place.addWidget(self._form)
         self._checker.set_plugin(identifier)
         self._form.edited.connect(self._checker.check_soon)
@@ -246,6 +249,8 @@ class DestinationChoice(QWidget):
         config = result["config"]
         kind = str(self._kind.currentData() or "")
         self.test_line.set_parameters(None if config is None else {"kind": kind, "config": config})
+        if self._new_button.isChecked():
+            self.test_line.test()
         self.changed.emit()
 
     def _on_chosen(self) -> None:

@@ -87,7 +87,10 @@ class DestinationStep(Step):
     def _on_changed(self) -> None:
         backend = self._catalogue.backends.get(self._draft.backend)
         if backend is not None:
-            self.scope.set_policy(ScopePolicy(backend["scope_policy"]), self.choice.kind)
+            policy = ScopePolicy(backend["scope_policy"])
+            self.scope.set_policy(policy, self.choice.kind)
+            # A new destination is asked for its own scope in its form; only a needed one is asked for beside it.
+            self.scope.setVisible(bool(self.choice.chosen) or policy is ScopePolicy.REQUIRED)
         self.readyChanged.emit()
 
     @property

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -68,12 +68,13 @@ class TextEditor(Editor):
         self._line = QLineEdit()
         self._line.setClearButtonEnabled(field["type"] == "text")
         self._line.textEdited.connect(self.changed)
+        layout = row(self)
+        layout.addWidget(self._line)
         if field["type"] != "text":
-            metrics = self.fontMetrics()
-            self._line.setMaximumWidth(metrics.averageCharWidth() * 28)
+            self._line.setMaximumWidth(self.fontMetrics().averageCharWidth() * 28)
+            layout.addStretch(1)
         if field.get("is_nullable"):
             self._line.setPlaceholderText(self.tr("Automatic"))
-        row(self).addWidget(self._line)
 
     @property
     def focus_widget(self) -> QWidget:
@@ -246,7 +247,9 @@ class MapEditor(Editor):
         self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self._table.setTabKeyNavigation(False)
-        self._table.setFixedHeight(self.fontMetrics().lineSpacing() * (_LIST_LINES + 2) + 2 * Space.M)
+        header = self._table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._table.setFixedHeight(self.fontMetrics().lineSpacing() * (_LIST_LINES + 1))
         self._table.itemChanged.connect(lambda _: self.changed.emit())
         add = QPushButton(self.tr("Add a row"))
         add.setObjectName(f"add-row-{field['name']}")

@@ -47,13 +47,16 @@ class FieldRow(QWidget):
 class ConfigForm(QWidget):
     """The options of one plug-in. ``edited`` comes at each edit.
 
-    Errors of a field that was never touched stay hidden until :meth:`show_all_errors`: an empty form is not yet wrong.
+    ``is_short``: only what must be given is shown at first. Errors of a field that was never touched stay hidden until
+    :meth:`show_all_errors`: an empty form is not yet wrong.
     """
 
     edited = Signal()
 
-    def __init__(self, fields: Sequence[Mapping[str, Any]], *, left_out: Sequence[str] = ()) -> None:
+    def __init__(self, fields: Sequence[Mapping[str, Any]], *, is_short: bool = False) -> None:
         super().__init__()
+        if is_short:
+            fields = [{**field, "is_advanced": not (field["required"] or field["is_secret"])} for field in fields]
         self._rows: dict[str, FieldRow] = {}
         self._touched: set[str] = set()
         self._errors: dict[str, str] = {}
@@ -62,9 +65,9 @@ class ConfigForm(QWidget):
         layout = column(self, spacing=Space.L)
         self._whole = SentenceLabel(tint="bad")
         self._whole.hide()
-        advanced = [field for field in fields if field["is_advanced"] and field["name"] not in left_out]
+        advanced = [field for field in fields if field["is_advanced"]]
         for field in fields:
-            if not field["is_advanced"] and field["name"] not in left_out:
+            if not field["is_advanced"]:
                 layout.addWidget(self._made(field))
         self._more: QToolButton | None = None
         self._advanced = QWidget()

@@ -28,6 +28,8 @@ class SinceChoice(Step):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(Space.S)
         self._group = QButtonGroup(self)
+        #: The very moment that was given, until a person chooses another.
+        self._given_ns: int | None = None
         self._all = self._button("since-all", translate("SinceChoice", "Every dataset that is there, and new ones"))
         self._date_button = self._button("since-date", translate("SinceChoice", "From a date on"))
         self._now = self._button("since-now", translate("SinceChoice", "Only new ones, from now on"))
@@ -37,7 +39,7 @@ class SinceChoice(Step):
         self._date.setCalendarPopup(True)
         self._date.setDisplayFormat("yyyy-MM-dd")
         self._date.setDate(QDate.currentDate().addMonths(-1))
-        self._date.dateChanged.connect(lambda _: self.readyChanged.emit())
+        self._date.dateChanged.connect(self._on_toggled)
         line = row(spacing=Space.M)
         line.addWidget(self._date_button)
         line.addWidget(self._date)
@@ -57,12 +59,15 @@ class SinceChoice(Step):
         return button
 
     def _on_toggled(self, *_: object) -> None:
+        self._given_ns = None
         self._date.setEnabled(self._date_button.isChecked())
         self.readyChanged.emit()
 
     @property
     def since_ns(self) -> int:
         """From when on (ns since 1970 UTC), 0 for everything."""
+        if self._given_ns is not None:
+            return self._given_ns
         if self._now.isChecked():
             return time.time_ns()
         if not self._date_button.isChecked():
@@ -77,6 +82,7 @@ class SinceChoice(Step):
             self._date_button.setChecked(True)
         else:
             self._all.setChecked(True)
+        self._given_ns = since_ns
 
 
 class SummaryStep(Step):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -85,7 +86,7 @@ class Hand:
         if button.isCheckable():
             button.click()
         else:
-            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def type(self, window: QWidget, name: str, text: str) -> None:
         """Type into a line in place of what is there."""
@@ -93,7 +94,7 @@ class Hand:
         assert isinstance(line, QLineEdit)
         line.setFocus()
         line.selectAll()
-        self._qtbot.keyClicks(line, text)
+        QTest.keyClicks(line, text)
 
     def wait(self, until: Callable[[], bool], timeout: int = 20_000) -> None:
         """Wait for something."""

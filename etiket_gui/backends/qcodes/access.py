@@ -50,6 +50,9 @@ _COPY_BACK_OFF_S = 0.05
 #: Above this a whole number may not be a float64 of the same value.
 _EXACT = 2.0**53
 _COPY_STEP_BYTES = 4 << 20
+#: No transaction of a measurement takes as long as this.
+_DEAD_JOURNAL_NS = 10_000_000_000
+_JOURNAL_MAGIC = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 Stat = tuple[int, int, int, int]
 
 
@@ -193,9 +196,21 @@ class Access:
         """How the database can be looked into in this state."""
         if self.copies_only and guards.is_on("copy-from-shares"):
             return Way.COPY
-        if signature.wal is not None:
+        if signature.wal is not None and guards.is_on("never-immutable-beside-a-wal"):
             return Way.SHARED if signature.has_shm else Way.COPY
-        return Way.IMMUTABLE if signature.journal is None else Way.SHARED
+        if signature.journal is None:
+            return Way.IMMUTABLE
+        return Way.COPY if self._is_left_behind(signature.journal) else Way.SHARED
+
+    def _is_left_behind(self, journal: Stat) -> bool:
+        """Whether a journal is that of a dead writer, which must be played back before anything can be read."""
+        if time.time_ns() - journal[2] < _DEAD_JOURNAL_NS:
+            return False
+        try:
+            with open(self.path + "-journal", "rb") as file:
+                return file.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC
+        except OSError:
+            return False
 
     def look(self, work: Callable[[Reader], T], stop: StopToken) -> T:
         """Run ``work`` on a consistent state of the database and close it again.
@@ -226,6 +241,8 @@ class Access:
                     continue
                 if _is_only_about_the_folder(error) or (way is Way.SHARED and _may_be_torn(error)):
                     return self._look_at_copy(self.signature(), work, stop)
+                if not guards.is_on("broken-database-is-known"):
+                    raise
                 raise self._failure(error) from error
             if way is Way.SHARED or self.signature().content() == before.content():
                 return result

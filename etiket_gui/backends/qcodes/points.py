@@ -12,6 +12,7 @@ from etiket_gui.backends.qcodes.cells import Array, numbers, texts, unpacked
 from etiket_gui.backends.qcodes.columns import Budget, Column
 from etiket_gui.backends.qcodes.interdependencies import Interdependencies, Tree
 from etiket_gui.backends.qcodes.runs import quoted
+from etiket_gui.domain import guards
 from etiket_gui.domain.stopping import StopToken
 
 _FIRST_ROWS = 2000
@@ -252,6 +253,8 @@ def slices(
             return None if rows is None else np.column_stack((np.arange(after + 1, upper + 1, dtype=np.float64), rows))
         return reader.numbers(f"SELECT id, {values_sql} {table_sql} LIMIT ?", (after, last_id, count), len(names) + 1)
 
+    if not guards.is_on("short-looks"):
+        count = last_id
     while after < last_id:
         rows = access.look(look, stop)
         if rows is None:

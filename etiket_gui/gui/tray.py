@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QIcon
+from PySide6.QtCore import QObject, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon, QWidget
 
 from etiket_gui.domain import guards
@@ -16,6 +17,7 @@ from etiket_gui.gui.program_watch import ProgramWatch
 from etiket_gui.gui.resources import resources_folder
 from etiket_gui.gui.sentences import problems_text
 from etiket_gui.gui.steering_menu import Steering, SteeringActions
+from etiket_gui.gui.theme.tokens import DARK, LIGHT
 
 #: The pictures are named after what is drawn, not after the words of the window.
 _PICTURES = {TrayKind.WORKING: "syncing", TrayKind.MEASURING: "waiting"}
@@ -25,16 +27,42 @@ _LOOK_MS, _LOOK_LATER_MS = 1_000, 5_000
 _LOOKS_OFTEN = 90
 
 
-def tray_icon(kind: TrayKind, *, is_dark_panel: bool) -> QIcon:
-    """The picture of a state for a light or a dark panel."""
+def tray_icon(kind: TrayKind, *, is_dark_panel: bool, platform: str = sys.platform) -> QIcon:
+    """The picture of a state. On macOS the system colours it; elsewhere it is drawn for a light or a dark panel.
+
+    On Linux nobody tells the colour of the panel, so the picture has a rim in the other brightness and is seen on both.
+    """
     name = _PICTURES.get(kind, kind.value)
-    file = resources_folder() / "icons" / ("dark" if is_dark_panel else "light") / f"{name}.svg"
-    drawn = QIcon(str(file))
+    variant = "mask" if platform == "darwin" else "dark" if is_dark_panel else "light"
+    drawn = QIcon(str(resources_folder() / "icons" / variant / f"{name}.svg"))
     made = QIcon()
     # Panels take bitmaps; all sizes are made once, so that none is scaled.
     for size in _SIZES:
-        made.addPixmap(drawn.pixmap(QSize(size, size), 1.0))
+        picture = drawn.pixmap(QSize(size, size), 1.0)
+        if platform not in {"darwin", "win32"}:
+            picture = _with_rim(picture, (DARK if is_dark_panel else LIGHT).surface)
+        made.addPixmap(picture)
+    made.setIsMask(platform == "darwin")
     return made
+
+
+def _with_rim(picture: QPixmap, colour: str) -> QPixmap:
+    """The picture on a silhouette of itself that is a little larger."""
+    silhouette = QPixmap(picture)
+    painter = QPainter(silhouette)
+    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
+    painter.fillRect(silhouette.rect(), QColor(colour))
+    painter.end()
+    rimmed = QPixmap(picture.size())
+    rimmed.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(rimmed)
+    width = max(1.0, picture.width() / 24)
+    for x in (-width, 0.0, width):
+        for y in (-width, 0.0, width):
+            painter.drawPixmap(QPointF(x, y), silhouette)
+    painter.drawPixmap(0, 0, picture)
+    painter.end()
+    return rimmed
 
 
 def has_tray() -> bool:

@@ -40,7 +40,7 @@ class ZarrToNetcdf4(Converter):
             write_netcdf(target, root.dims, root.variables, root.attributes, self.stop, groups=groups)
         except EtiketError:
             raise
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             if isinstance(error, OSError) and error.filename is None and error.errno:
                 raise
             raise ConversionFailed(f"{input_path.name} cannot be read: {error}.", path=str(input_path)) from error

@@ -140,7 +140,7 @@ def _clock(session: Session) -> Iterator[Finding]:
 def _plugins(session: Session) -> Iterator[Finding]:
     from etiket_gui.cli.plugin_list import all_plugins
 
-    plugins = all_plugins()
+    plugins = all_plugins(session.home.plugins)
     for plugin in plugins:
         if plugin.disabled_because:
             advice = "Update or remove it; everything else runs."

@@ -18,7 +18,7 @@ def _configure_plugins(parser: ArgumentParser) -> None:
 def _plugins(session: Session, arguments: Namespace) -> int:
     from etiket_gui.cli.plugin_list import all_plugins
 
-    plugins = all_plugins()
+    plugins = all_plugins(session.home.plugins)
     if arguments.name is not None:
         plugins = tuple(plugin for plugin in plugins if plugin.name == arguments.name)
         if not plugins:
@@ -31,6 +31,8 @@ def _plugins(session: Session, arguments: Namespace) -> int:
         output.line(f"{plugin.group} {plugin.name}: {plugin.title or 'disabled'} ({plugin.origin})")
         if plugin.disabled_because:
             output.line(f"  {plugin.disabled_because}")
+        for origin in plugin.shadows:
+            output.line(f"  It is used in place of {plugin.name} ({origin}), which has the same name.")
         for option in plugin.options:
             output.line(f"  {option.name}=  {option.title or option.name} ({option.kind}{_default(option.default)})")
             if option.description:

@@ -39,6 +39,7 @@ class Plugin:
     disabled_because: str
     options: tuple[Option, ...] = ()
     scope_policy: str = ""
+    shadows: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of the plug-in."""
@@ -50,27 +51,42 @@ class Plugin:
             "is_usable": not self.disabled_because,
             "disabled_because": self.disabled_because or None,
             "scope_policy": self.scope_policy or None,
+            "shadows": list(self.shadows),
             "options": [{part: getattr(option, part) for part in Option.__slots__} for option in self.options],
         }
 
 
-def all_plugins() -> tuple[Plugin, ...]:
-    """Every backend and destination that is installed; each is loaded to find out whether it works."""
-    from etiket_gui.backends.registry import registry as backends
-    from etiket_gui.destinations.registry import registry as destinations
+def all_plugins(folder: Path | None = None) -> tuple[Plugin, ...]:
+    """Every backend, destination and converter that is installed; each is loaded to find out whether it works.
 
+    ``folder`` is the plug-in folder; where it may not be used, it is listed as disabled with the reason.
+    """
+    from etiket_gui.backends.registry import registry as backends
+    from etiket_gui.converters.registry import registry as converters
+    from etiket_gui.destinations.registry import registry as destinations
+    from etiket_gui.osys.plugin_folder import use, why_refused
+
+    if folder is not None:
+        use(folder)
     found = []
-    for group, known in (("backend", backends()), ("destination", destinations())):
+    for group, known in (("backend", backends()), ("destination", destinations()), ("converter", converters())):
+        known.refresh()
         for name in known.names():
             title, policy = "", ""
             options: tuple[Option, ...] = ()
             # The registry keeps the reason why one is disabled, which is told below.
             with contextlib.suppress(EtiketError):
-                its_class = known.get(name)
-                title, options = its_class.title, options_of(its_class.config_class)
+                its_class: Any = known.get(name)
+                if group == "converter":
+                    title = f"{its_class.input_type} to {its_class.output_type}, version {its_class.version}"
+                else:
+                    title, options = its_class.title, options_of(its_class.config_class)
                 policy = str(getattr(its_class, "scope_policy", ""))
             info = next(item for item in known.plugins() if item.name == name)
-            found.append(Plugin(group, name, title, info.origin, info.disabled_because, options, policy))
+            found.append(Plugin(group, name, title, info.origin, info.disabled_because, options, policy, info.shadows))
+    refusal = "" if folder is None else why_refused(folder)
+    if refusal:
+        found.append(Plugin("folder", "plugins", "", str(folder), refusal))
     return tuple(found)
 
 

@@ -58,9 +58,11 @@ class Session:
     def home(self) -> Home:
         """The home this command works on; nothing is created by asking."""
         if self._home is None:
+            from etiket_gui.osys.plugin_folder import use as use_plugin_folder
             from etiket_gui.settings.home import Home
 
             self._home = Home.locate(self._home_path)
+            use_plugin_folder(self._home.plugins)
         return self._home
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, PluginFailed, UsageError
+from etiket_gui.osys.plugin_folder import look as look_at_plugin_folder
 
 IMPORT_LIMIT_S = 20.0
 BUILT_IN = "built-in"
@@ -99,6 +100,7 @@ class PluginRegistry(Generic[Plugged]):
     def refresh(self) -> None:
         """Look again for what is installed; plug-ins that were added meanwhile are there without a restart."""
         with self._lock:
+            look_at_plugin_folder()
             if self.plugin_folder is not None:
                 folder = os.fspath(self.plugin_folder)
                 if folder not in sys.path:

@@ -77,6 +77,11 @@ class Home:
         return self.root / "live"
 
     @property
+    def plugins(self) -> Path:
+        """Folder in which a person may put plug-ins (pip install --target); theirs alone to write."""
+        return self.root / "plugins"
+
+    @property
     def backups(self) -> Path:
         """Folder of copies of the store."""
         return self.root / "backups"
@@ -84,7 +89,7 @@ class Home:
     def prepare(self) -> None:
         """Make the folders, for this account only. Raises StoreProblem when they cannot be made or written."""
         try:
-            for folder in (self.root, self.logs, self.run, self.work, self.backups):
+            for folder in (self.root, self.logs, self.run, self.work, self.plugins, self.backups):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreProblem(

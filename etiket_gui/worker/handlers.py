@@ -42,6 +42,11 @@ class WorkerHome:
     work_folder: Path
     agent: str
 
+    @property
+    def plugin_folder(self) -> Path:
+        """Where a person may have put plug-ins: beside the work folder."""
+        return self.work_folder.parent / "plugins"
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> WorkerHome:
         """From the engine's first message."""

@@ -66,6 +66,7 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
+    from etiket_gui.osys.plugin_folder import use as use_plugin_folder
     from etiket_gui.osys.priority import lower_priority
     from etiket_gui.osys.processes import resident_bytes
     from etiket_gui.worker.handlers import WorkerHome, Workshop
@@ -80,6 +81,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
         lower_priority()
     home = WorkerHome.from_json(first)
     home.work_folder.mkdir(parents=True, exist_ok=True)
+    use_plugin_folder(home.plugin_folder)
     sweep_scratch(home.work_folder)
     pace = Pace()
     options: dict[str, Any] = {}

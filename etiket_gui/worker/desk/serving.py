@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from etiket_gui.domain.errors import EtiketError, ProgramError, UsageError
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
+from etiket_gui.osys.plugin_folder import use as use_plugin_folder
 from etiket_gui.settings.home import Home
 from etiket_gui.worker.desk.job import DeskJob
 from etiket_gui.worker.desk.kinds import handler_of
@@ -99,7 +100,9 @@ def serve_desk(commands: BinaryIO, writer: MessageWriter) -> int:
     first = read_message(commands)
     if first is None:
         return 0
-    desk = Desk(Home(Path(first["home"])), writer)
+    home = Home(Path(first["home"]))
+    use_plugin_folder(home.plugins)
+    desk = Desk(home, writer)
     try:
         while (message := read_message(commands)) is not None:
             desk.obey(message)

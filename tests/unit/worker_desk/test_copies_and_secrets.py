@@ -17,7 +17,7 @@ from tests.support.keyring_in_memory import MemoryKeyring
 @pytest.fixture
 def archived(cli: CommandLineRunner, data: Path, tmp_path: Path) -> list[dict[str, Any]]:
     cli.ok("add-destination", "archive", "arch", f"path={tmp_path / 'archive'}")
-    cli.ok("add-source", "folder", "lab", f"root_directory={data}", "settle_time=0s")
+    cli.ok("add-source", "folder", "lab", f"root_directory={data}", "settle_time=0s", "converters.all=off")
     cli.ok("run", "--once")
     return list(cli.ok("datasets", "--json").json)
 

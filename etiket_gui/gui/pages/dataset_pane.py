@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from etiket_gui.bridge.queries_pages_dataset import DatasetFacts, FileFact, dataset, files
+from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.names import display
 from etiket_gui.domain.states import RunState
 from etiket_gui.gui.desk import Desk
@@ -70,6 +71,7 @@ class DatasetPane(QWidget):
         self._views: list[dict[str, Any]] = []
         self._viewed: tuple[int, str] | None = None
         self._live: LivePlot | None = None
+        self._is_archive_wanted = False
         self._paused_until_ns = 0
         self._look_later = QTimer(self)
         self._look_later.setSingleShot(True)
@@ -237,7 +239,7 @@ class DatasetPane(QWidget):
         if dataset_id == self._id:
             return
         self._id, self._facts, self._files = dataset_id, None, ()
-        self._views, self._viewed = [], None
+        self._views, self._viewed, self._is_archive_wanted = [], None, False
         self._show_picture(b"")
         self.tabs.setEnabled(dataset_id is not None)
         self.files_model.follow(dataset_id)
@@ -338,7 +340,11 @@ class DatasetPane(QWidget):
         if facts is not None and facts.stored and self.isVisible():
             number = facts.id
             self._desk.jobs.start(
-                "dataset_view", {"dataset": number}, self, lambda result: self._take_views(number, result)
+                "dataset_view",
+                {"dataset": number},
+                self,
+                lambda result: self._take_views(number, result),
+                self._take_no_views,
             )
 
     def _take_views(self, dataset_id: int, result: dict[str, Any]) -> None:
@@ -346,6 +352,13 @@ class DatasetPane(QWidget):
             return
         self._views = [view for view in result.get("views", ()) if isinstance(view, dict)]
         self._show_picture(base64.b64decode(result.get("preview") or ""))
+        if self._is_archive_wanted:
+            self._open_archive()
+
+    def _take_no_views(self, error: EtiketError) -> None:
+        if self._is_archive_wanted:
+            self._is_archive_wanted = False
+            self.said.emit(f"{error.reason} {error.advice}".strip(), True)
 
     def _show_picture(self, content: bytes) -> None:
         self.picture.show_png(content)
@@ -382,6 +395,14 @@ class DatasetPane(QWidget):
             self.restoreRequested.emit(self._facts)
 
     def _show_in_archive(self) -> None:
+        self._is_archive_wanted = True
+        if self._views:
+            self._open_archive()
+        else:
+            self._look_at_views()
+
+    def _open_archive(self) -> None:
+        self._is_archive_wanted = False
         addresses = [view["address"] for view in self._views if view.get("address")]
         if addresses and open_place(addresses[0]):
             return

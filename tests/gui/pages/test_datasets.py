@@ -199,6 +199,23 @@ def test_the_pane_tells_description_attributes_copies_files_and_history(
     assert any("lab-archive took version 1.0.0: " in what for _, what in pane.history.lines)
 
 
+def test_show_in_archive_opens_the_folder_that_people_can_browse(
+    archived_home: Home,
+    desk_on: Callable[[Home], Desk],
+    show_page: ShowPage,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("etiket_gui.gui.pages.dataset_pane.open_place", lambda path: bool(opened.append(path)) or True)
+    page = _page(archived_home, desk_on, show_page, qtbot)
+    page.show_dataset(1)
+    qtbot.waitUntil(lambda: page.pane.archive_button.isEnabled() and page.pane.dataset is not None, timeout=5000)
+    qtbot.mouseClick(page.pane.archive_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(opened), timeout=20_000)
+    assert (Path(opened[0]) / "SHA256SUMS").exists()
+
+
 def test_a_preview_of_the_archive_is_shown_and_no_empty_room_without_one(
     archived_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot
 ) -> None:

@@ -324,7 +324,7 @@ class JobClient(QObject):
 
     def _is_heard(self, job: _Job) -> bool:
         """Whether somebody still waits for it: the owner is there, and did not cancel it."""
-        return job.given_up_s is None and (shiboken6.isValid(job.owner) or not guards.is_on("gone-owners-hear-nothing"))
+        return job.given_up_s is None and _is_there(job.owner)
 
     def _forget(self, job: _Job) -> None:
         self._jobs.pop(job.id, None)
@@ -354,7 +354,7 @@ class JobClient(QObject):
         now_s = time.monotonic()
         for job in list(self._jobs.values()):
             if job.given_up_s is None:
-                if not shiboken6.isValid(job.owner):
+                if not _is_there(job.owner):
                     self._give_up(job)
                 elif job.deadline_s is not None and now_s > job.deadline_s:
                     self._tell_too_late(job)
@@ -388,6 +388,10 @@ class JobClient(QObject):
                     advice="A disk or share that does not answer may be the cause. Try again when it does.",
                 )
             )
+
+
+def _is_there(owner: QObject) -> bool:
+    return shiboken6.isValid(owner) or not guards.is_on("gone-owners-hear-nothing")
 
 
 def _words(kind: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ from etiket_gui.domain.tasks import TaskKind
 from etiket_gui.engine.budget import Allowance, Budget
 from etiket_gui.engine.desk import Clock, Desk, SystemClock
 from etiket_gui.engine.destination_desk import DestinationDesk
+from etiket_gui.engine.inbox import Inbox
 from etiket_gui.engine.live import LiveRuns
 from etiket_gui.engine.proving import Proving
 from etiket_gui.engine.recovery import Recovery
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 30.0
 _BUSY_WAIT_S = 1.0
-_MESSAGES_PER_TURN = 500
 _NOT_STEERED = 0
 
 
@@ -53,7 +52,7 @@ class Coordinator:
         has_low_priority: bool = True,
     ) -> None:
         self._home = home
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox = Inbox()
         stderr_path = str(home.logs / "workers.log")
         pool = WorkerPool(
             {
@@ -333,6 +332,7 @@ class Coordinator:
                 self._answer(error)
                 raise
             self._answer(None)
+            self._inbox.note_turn()
         self.upkeep.look_at_clocks()
         self.dispatch()
         self._tell_changes()
@@ -367,14 +367,7 @@ class Coordinator:
             if self.watching.restart_at_s is not None:
                 times.append(self.watching.restart_at_s)
         times += self._steering_ends_s(now_s)
-        actions: list[Callable[[], None]] = []
-        try:
-            actions.append(self._inbox.get(timeout=max(0.0, min(times) - now_s)))
-            while len(actions) < _MESSAGES_PER_TURN:
-                actions.append(self._inbox.get_nowait())
-        except queue.Empty:
-            pass
-        return actions
+        return self._inbox.take(min(times) - now_s, may_gather=longest_wait_s > 0)
 
     def _steering_ends_s(self, now_s: float) -> list[float]:
         now_ns = self.desk.clock.now_ns()
@@ -407,7 +400,9 @@ class Coordinator:
         self.transfers.dispatch(self.allowance)
         if not self.transfers.has_work():
             for destination in self.destinations.values():
-                destination.dispatch_views()
+                # Links for people to browse do not compete with the last datasets on their way.
+                if not self.transfers.is_sending_small_to(destination):
+                    destination.dispatch_views()
             if not self.allowance.is_measuring:
                 self.proving.dispatch(self.destinations)
 

@@ -114,6 +114,11 @@ class Transfers:
         """Whether nothing is being sent and no result waits to be written down."""
         return not self._desk.pool.running(TaskKind.TRANSFER) and not self._sent and not self._not_sent
 
+    def is_sending_small_to(self, destination: DestinationDesk) -> bool:
+        """Whether a batch of datasets that are not large is under way to a destination."""
+        batches: list[Batch] = [task.context for task in self._desk.pool.running(TaskKind.TRANSFER)]
+        return any(batch.route.destination is destination and not batch.is_large for batch in batches)
+
     def note_waiting(self, source_id: int | None = None) -> None:
         """Something of this source, or of any, may be waiting now."""
         for route in self.routes.values():

@@ -211,6 +211,13 @@ def receipt_row(row: Any) -> ReceiptRow:
     )
 
 
+#: The columns of the table of files in the order of :func:`file_values`.
+FILE_COLUMNS = (
+    "dataset_id", "name", "kind", "size_bytes", "mtime_ns", "ctime_ns", "inode", "is_executable", "sha256",
+    "link_target",
+)  # fmt: skip
+
+
 def file_entry(row: Any) -> FileEntry:
     """The entry of a row of the manifest."""
     return FileEntry(
@@ -226,20 +233,20 @@ def file_entry(row: Any) -> FileEntry:
     )
 
 
-def file_columns(dataset_id: int, entry: FileEntry) -> dict[str, Any]:
-    """The columns of an entry in the manifest of a dataset."""
-    return {
-        "dataset_id": dataset_id,
-        "name": entry.name,
-        "kind": entry.kind.value,
-        "size_bytes": entry.size_bytes,
-        "mtime_ns": clamped(entry.mtime_ns),
-        "ctime_ns": clamped(entry.ctime_ns),
-        "inode": signed_64(entry.inode),
-        "is_executable": int(entry.is_executable),
-        "sha256": None if entry.sha256 is None else bytes.fromhex(entry.sha256),
-        "link_target": entry.link_target,
-    }
+def file_values(dataset_id: int, entry: FileEntry) -> tuple[Any, ...]:
+    """An entry in the manifest of a dataset: the values of :data:`FILE_COLUMNS`."""
+    return (
+        dataset_id,
+        entry.name,
+        entry.kind.value,
+        entry.size_bytes,
+        clamped(entry.mtime_ns),
+        clamped(entry.ctime_ns),
+        signed_64(entry.inode),
+        int(entry.is_executable),
+        None if entry.sha256 is None else bytes.fromhex(entry.sha256),
+        entry.link_target,
+    )
 
 
 def signed_64(number: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from etiket_gui.destinations.archive.large import LargeCopier, LargeResult
 from etiket_gui.destinations.archive.layout import blob_in_title
@@ -130,7 +130,7 @@ class Stager:
                 advance(uuid, entry.name, entry.size_bytes, entry.size_bytes)
             else:
                 sha256 = self._read_large(item, file, there, entry.size_bytes in likely)
-            entries.append(entry if entry.sha256 == sha256 else replace(entry, sha256=sha256))
+            entries.append(entry if entry.sha256 == sha256 else _with_digest(entry, sha256))
         item.entries = tuple(entries)
         self.place_large(item)
         item.digest = snapshot_digest(outgoing.description, entries, is_provisional=outgoing.is_provisional)
@@ -248,3 +248,11 @@ class Stager:
         files = self._session.files
         with suppress(OSError):
             files.remove_tree(self._session.staging, item.place)
+
+
+def _with_digest(entry: FileEntry, sha256: str) -> FileEntry:
+    # As dataclasses.replace, at a third of its time: this is done for every file.
+    return FileEntry(
+        entry.name, entry.kind, entry.size_bytes, entry.mtime_ns, entry.ctime_ns, entry.inode, entry.is_executable,
+        sha256, entry.link_target,
+    )  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from etiket_gui.domain import guards
 
@@ -12,6 +13,14 @@ MORE_THAN_DATASETS = 50
 MORE_THAN_SHARE = 0.10
 #: The name under which the store keeps that a person answered, until the scan after the answer is finished.
 ANSWER = "mass change is meant"
+#: Options of a source that say which files belong to a dataset, and not where the datasets are.
+_RULES = frozenset({"ignore"})
+
+
+def is_edit_of_rules(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a person changed only which files belong to the datasets: then many datasets change, as is meant."""
+    edited = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
+    return bool(edited) and edited <= _RULES
 
 
 class MassChangeWatch:

@@ -28,7 +28,7 @@ from etiket_gui.domain.errors import EtiketError, StoreProblem, UsageError
 from etiket_gui.domain.identity import new_source_uuid
 from etiket_gui.domain.names import display
 from etiket_gui.domain.states import SourceState
-from etiket_gui.engine.mass_change import ANSWER
+from etiket_gui.engine.mass_change import ANSWER, is_edit_of_rules
 from etiket_gui.settings.configuration_rules import Place, check_name, check_places_apart, places_of
 
 if TYPE_CHECKING:
@@ -211,6 +211,10 @@ class Steering:
                 routes=routes,
                 since_ns=command.since_ns,
             )
+            is_meant = command.config is not None and is_edit_of_rules(source.config, command.config)
+            if is_meant and source.state is not SourceState.ASKING:
+                # What the next scan finds changed by the new rules needs no question; one that is open stays open.
+                self._writer.save_checkpoint(source.uuid, ANSWER, {})
             self._writer.add_activity(f"The source {name} was changed.", source_id=source.id)
         return Reply(True, f"The source {name} is changed.", {"id": source.id, "uuid": source.uuid, "name": name})
 

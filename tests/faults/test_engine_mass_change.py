@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from etiket_gui.domain.commands import RetryTransfers
+from etiket_gui.domain.commands import EditSource, RetryTransfers
+from etiket_gui.engine.mass_change import is_edit_of_rules
 from etiket_gui.engine.steering import Steering
 from etiket_gui.store.health import open_store
 from etiket_gui.store.reader import StoreReader
@@ -121,3 +123,54 @@ def test_retrying_one_dataset_is_no_answer_to_the_question(tmp_path: Path) -> No
         assert driver.source()["state"] == "asking"
     finally:
         driver.stop()
+
+
+def _edit(driver: EngineDriver, **options: object) -> None:
+    source = driver.source()
+    driver.ask(EditSource(source["name"], config={**json.loads(source["config"]), **options}))
+
+
+def test_edited_rules_that_change_every_dataset_are_meant_and_the_next_mass_change_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        driver.add_archive()
+        root = driver.add_folder(driver.folder / "measurements")
+        for name in NAMES:
+            write_dataset(root, name, trace=name.encode())
+            (root / name / "notes.log").write_text("left out soon", encoding="utf-8")
+        driver.start()
+        driver.until_archived(*NAMES, timeout_s=PATIENCE_S)
+        _edit(driver, ignore=["*.log"])
+        driver.until(
+            lambda: all(driver.versions(name)[-1].version != "1.0.0" for name in NAMES), "all are sent anew", PATIENCE_S
+        )
+        driver.until_scanned(PATIENCE_S)
+        assert driver.source()["state"] == "ok"
+        _rewrite(root)
+        driver.until(lambda: driver.source()["state"] == "asking", "the engine asks", PATIENCE_S)
+    finally:
+        driver.stop()
+
+
+def test_edited_rules_are_no_answer_to_a_question_that_is_open(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        _archived_then(driver, _rewrite, is_running=True)
+        _edit(driver, ignore=["*.log"])
+        driver.until_scanned(PATIENCE_S)
+        driver.for_a_while(0.5)
+        assert driver.source()["state"] == "asking"
+        assert {record.version for record in driver.archive().records} == {"1.0.0"}
+    finally:
+        driver.stop()
+
+
+def test_only_the_rules_alone_are_an_edit_of_rules() -> None:
+    before = {"root_directory": "/a", "level": 1, "ignore": ["*.tmp"]}
+    assert is_edit_of_rules(before, {**before, "ignore": []})
+    assert is_edit_of_rules({"root_directory": "/a"}, {"root_directory": "/a", "ignore": []})
+    assert not is_edit_of_rules(before, before)
+    assert not is_edit_of_rules(before, {**before, "ignore": [], "level": 2})
+    assert not is_edit_of_rules(before, {**before, "root_directory": "/b"})

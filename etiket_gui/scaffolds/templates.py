@@ -169,9 +169,11 @@ class {{camel}}Converter(Converter):
         The same input must give the same bytes each time, and memory must not grow with the input: read and write
         in pieces, and call ``self.stop.check()`` between them. For example:
 
-            target = output_dir / f"{input_path.stem}.{self.output_type}"
-            target.write_bytes(...)
-            return target
+            with open(input_path, "rb", opener=quietly) as file:
+                ...
+            return output_dir / f"{input_path.stem}.{self.output_type}"
+
+        ``quietly`` (from etiket_gui.converters.api) reads without leaving a trace in the input's access time.
         """
         raise ConversionFailed(f"{type(self).__name__} is not filled in yet, so {input_path.name} was not converted.")
 '''

@@ -7,9 +7,11 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from etiket_gui.cli import rebuilding
 from etiket_gui.cli.exit_codes import ExitCode
 from etiket_gui.cli.output import count_text, iso_time, local_time, quoted, size_text
 from etiket_gui.cli.progress import ByteProgress
@@ -219,16 +221,23 @@ def _version_json(item: Located, version: StoredVersion) -> dict[str, Any]:
 
 
 def _configure_restore(parser: ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET[==VERSION]", help="uuid, unique prefix, identifier or exact name")
-    parser.add_argument("--to", required=True, metavar="DIR", help="a folder of the dataset's name is made in it")
+    names = "uuid, unique prefix, identifier or exact name"
+    parser.add_argument("dataset", nargs="+", metavar="DATASET[==VERSION]", help=names)
+    parser.add_argument("--to", metavar="DIR", help="a folder of the dataset's name is made in it")
     _configure_from(parser)
     parser.add_argument("--link", action="store_true", help="links to what is stored instead of copies")
+    parser.add_argument(
+        "--as", dest="form", nargs=2, metavar=("FORM", "FILE"), help="qcodes-db FILE: a QCoDeS database of the runs"
+    )
 
 
 def _restore(session: Session, arguments: Namespace) -> int:
+    rebuilding.check_form(arguments)
     method = RestoreMethod.LINK if arguments.link else RestoreMethod.COPY
     with stop_on_interrupt() as stop:
-        found, wanted = _with_version(session, arguments.dataset, arguments.place, stop)
+        if arguments.form is not None:
+            return rebuilding.restore_as(session, arguments, partial(_bring, session, arguments.place), stop)
+        found, wanted = _with_version(session, arguments.dataset[0], arguments.place, stop)
         if arguments.link:
             able = [item for item in found if item.place.destination.capabilities.restores_by_link]
             if not able:
@@ -241,6 +250,16 @@ def _restore(session: Session, arguments: Namespace) -> int:
                 f"{target} is there already, and nothing is overwritten.", advice="Name another folder with --to DIR."
             )
         return _fetch_from_first(session, found, wanted, target, method, stop)
+
+
+def _bring(session: Session, place: str | None, text: str, target: Path, stop: StopToken) -> None:
+    """Restore one dataset into a new folder, from the best place that has it, and say nothing of it."""
+    found, wanted = _with_version(session, text, place, stop)
+    version = chosen_version(found[0], wanted)
+    with ByteProgress(session.output, f"Restoring {found[0].name}", stop, total=version.size_bytes) as progress:
+        found[0].place.destination.fetch(
+            version.remote, version.version, found[0].scope, target, RestoreMethod.COPY, progress, stop
+        )
 
 
 def _with_version(

@@ -127,19 +127,14 @@ def order_of(layers: list[Layer]) -> Group | None:
     variables = []
     for layer in layers:
         for sweep in layer.sweeps:
-            if sweep.is_raster or sweep.is_by_order:
+            merged = _merged(layer, sweep)
+            if merged.is_raster or merged.is_by_order:
                 continue
             name = sweep.points.tree.name
             dims[f"{name}_point"] = sweep.points.count
             attributes = {"long_name": "place in the flattened grid of each point in the order of measurement"}
-            variables.append(
-                Variable(name, (f"{name}_point",), np.dtype(np.int64), attributes, _placed_in(layer, sweep))
-            )
+            variables.append(Variable(name, (f"{name}_point",), np.dtype(np.int64), attributes, merged.flat_places))
     return Group(dims, variables) if variables else None
-
-
-def _placed_in(layer: Layer, sweep: Sweep) -> Callable[[], Iterator[Array]]:
-    return _merged(layer, sweep).flat_places
 
 
 def _merged(layer: Layer, sweep: Sweep) -> Sweep:

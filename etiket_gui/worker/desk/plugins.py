@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from etiket_gui.backends.api import Backend, DatabaseBackend, FileBackend
 from etiket_gui.backends.registry import registry as backend_registry
+from etiket_gui.converters.api import Converter
+from etiket_gui.converters.registry import ConverterRegistry
+from etiket_gui.converters.registry import registry as converter_registry
 from etiket_gui.destinations.api import Destination
 from etiket_gui.destinations.registry import registry as destination_registry
 from etiket_gui.domain.errors import EtiketError, UsageError
@@ -25,12 +28,25 @@ _GROUPS = {"backend": _SOURCE, "backends": _SOURCE, "destination": _DESTINATION,
 
 
 def describe_plugins(job: DeskJob) -> dict[str, Any]:
-    """Every backend and destination with its form, newly installed ones too, and those that are disabled."""
-    backends, destinations = backend_registry(), destination_registry()
-    backends.refresh()
-    destinations.refresh()
+    """Every backend, destination and converter, newly installed ones too, and those that are disabled, with the reason.
+
+    Backends and destinations come with the fields of their forms.
+    """
+    backends, destinations, converters = backend_registry(), destination_registry(), converter_registry()
+    for known in (backends, destinations, converters):
+        known.refresh()
     found_backends = [_described_backend(kind) for kind in backends.usable()]
     job.stop.check()
+    found_converters = [
+        {
+            "identifier": name,
+            "input": kind.input_type,
+            "output": kind.output_type,
+            "version": kind.version,
+            "origin": origin,
+        }
+        for name, origin, kind in _usable_converters(converters)
+    ]
     found_destinations = [_described_destination(kind) for kind in destinations.usable()]
     origins = {(_SOURCE, item.name): item.origin for item in backends.plugins()}
     origins |= {(_DESTINATION, item.name): item.origin for item in destinations.plugins()}
@@ -39,11 +55,29 @@ def describe_plugins(job: DeskJob) -> dict[str, Any]:
             item["origin"] = origins.get((group, item["identifier"]), "")
     disabled = [
         {"group": group, "identifier": item.name, "origin": item.origin, "reason": item.disabled_because}
-        for group, plugins in ((_SOURCE, backends.plugins()), (_DESTINATION, destinations.plugins()))
+        for group, plugins in (
+            (_SOURCE, backends.plugins()),
+            (_DESTINATION, destinations.plugins()),
+            ("converter", converters.plugins()),
+        )
         for item in plugins
         if item.disabled_because
     ]
-    return {"backends": found_backends, "destinations": found_destinations, "disabled": disabled}
+    return {
+        "backends": found_backends,
+        "destinations": found_destinations,
+        "converters": found_converters,
+        "disabled": disabled,
+    }
+
+
+def _usable_converters(converters: ConverterRegistry) -> Iterator[tuple[str, str, type[Converter]]]:
+    for plugin in converters.plugins():
+        try:
+            yield plugin.name, plugin.origin, converters.get(plugin.name)
+        except EtiketError:
+            # The reason is kept beside the plug-in, and told with the disabled ones.
+            continue
 
 
 def _described_backend(kind: type[Backend]) -> dict[str, Any]:

@@ -241,8 +241,8 @@ def test_store_of_a_newer_version_is_left_alone_and_its_version_is_named(home: H
 _DYING_MIGRATION = """
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -257,9 +257,11 @@ def upgrade() -> None:
 """
 
 
-def _migrations_with_a_dying_one(folder: Path, marker: Path) -> Path:
+def _migrations_with_a_dying_one(folder: Path, marker: Path, newest: str) -> Path:
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "rev_0002_dies.py").write_text(_DYING_MIGRATION.format(marker=str(marker)), "utf-8")
+    (folder / "versions" / "rev_9999_dies.py").write_text(
+        _DYING_MIGRATION.format(marker=str(marker), newest=newest), "utf-8"
+    )
     return folder
 
 
@@ -268,7 +270,9 @@ def test_migration_that_dies_midway_leaves_the_store_as_it_was(home: Home, tmp_p
     _archived_home(home)
     marker = tmp_path / "die"
     marker.touch()
-    folder = _migrations_with_a_dying_one(tmp_path / "migrations", marker)
+    newest = schema.revision_of(home.store)
+    assert newest is not None
+    folder = _migrations_with_a_dying_one(tmp_path / "migrations", marker, newest)
     code = textwrap.dedent(
         f"""
         from pathlib import Path
@@ -279,17 +283,17 @@ def test_migration_that_dies_midway_leaves_the_store_as_it_was(home: Home, tmp_p
     died = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert died.returncode != 0
     assert not marker.exists()
-    assert schema.revision_of(home.store) == "0001"
+    assert schema.revision_of(home.store) == newest
     assert check(home.store) == ()
     assert StoreReader(home.store).counts().total == 40
     with closing(sqlite3.connect(home.store)) as connection:
         assert connection.execute("SELECT count(*) FROM datasets").fetchone() == (40,)
     repeated = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert repeated.returncode == 0, repeated.stderr
-    assert schema.revision_of(home.store) == "0002"
-    kept = home.backups / "store-before-migration-from-0001.sqlite"
+    assert schema.revision_of(home.store) == "9999"
+    kept = home.backups / f"store-before-migration-from-{newest}.sqlite"
     assert check(kept) == ()
-    assert schema.revision_of(kept) == "0001"
+    assert schema.revision_of(kept) == newest
 
 
 @pytest.mark.fault("F85", guard="store-keeps-a-journal")

@@ -68,7 +68,11 @@ def draw_preview(measurement: Path, target: Path, stop: StopToken) -> bool:
     if plan is None:
         return False
     stop.check()
-    data = _drawn(plan)
+    try:
+        data = _drawn(plan)
+    except (*_BROKEN, ArithmeticError, AttributeError):
+        # Values that no axis can show; the dataset is archived all the same.
+        return False
     stop.check()
     target.write_bytes(data)
     return True

@@ -14,12 +14,12 @@ from etiket_gui.bridge.queries_pages import ActivityFact, activity, source_names
 from etiket_gui.domain.names import display
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.grouped_model import Group, GroupedModel, GroupedView
-from etiket_gui.gui.pages.page import Page
+from etiket_gui.gui.pages.page import Page, page_column
 from etiket_gui.gui.sentences import day_text, ended, local, time_text
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.empty_state import EmptyState
 from etiket_gui.gui.widgets.labels import TextLabel
-from etiket_gui.gui.widgets.layouts import column, row
+from etiket_gui.gui.widgets.layouts import row
 
 TIME, SENTENCE, SOURCE = range(3)
 _PAGE = 500
@@ -74,7 +74,7 @@ class ActivityPage(Page):
             "activity", self.tr("Nothing happened yet"), self.tr("What the program does is told here, in sentences.")
         )
         content = QWidget()
-        layout = column(content, margin=Space.L, spacing=Space.M)
+        layout = page_column(content)
         line = row(spacing=Space.S)
         line.addWidget(TextLabel(self.tr("Show")))
         self.sources = QComboBox()

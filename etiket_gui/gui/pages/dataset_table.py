@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -101,6 +102,14 @@ class DatasetTable(QTableView):
         """The widths of the columns in characters, by column, to be kept."""
         character = self.fontMetrics().averageCharWidth()
         return {column.value: self.columnWidth(place) // character for place, column in enumerate(self._model.columns)}
+
+    def set_widths(self, widths: Mapping[str, Any]) -> None:
+        """Give columns the widths of an earlier time, in characters; senseless ones are left alone."""
+        character = self.fontMetrics().averageCharWidth()
+        for place, column in enumerate(self._model.columns):
+            width = widths.get(column.value)
+            if isinstance(width, int) and 3 <= width <= 400:
+                self.setColumnWidth(place, width * character)
 
     # -- columns -----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QShowEvent
@@ -20,14 +22,14 @@ from etiket_gui.gui.models.dataset_table import DatasetTableModel
 from etiket_gui.gui.pages.dataset_filters import FilterChips, SearchLine
 from etiket_gui.gui.pages.dataset_pane import DatasetPane
 from etiket_gui.gui.pages.dataset_table import DatasetTable
-from etiket_gui.gui.pages.page import Page
+from etiket_gui.gui.pages.page import Page, page_column
 from etiket_gui.gui.pages.places import dataset_place, open_place
 from etiket_gui.gui.pages.verify_run import VerifyRun
 from etiket_gui.gui.sentences import datasets_text, number_text
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.empty_state import EmptyState
 from etiket_gui.gui.widgets.labels import TextLabel
-from etiket_gui.gui.widgets.layouts import column, row
+from etiket_gui.gui.widgets.layouts import row
 
 _MOST_RESTORED = 200
 _ICON = 18
@@ -42,11 +44,13 @@ class DatasetsPage(Page):
         self.setObjectName("datasets")
         self._wanted: int | None = None
         self._by_source: dict[int, int] = {}
+        #: The part of the width that somebody gave the pane; 0 for the usual one.
+        self._wanted_share = 0.0
         self.model = DatasetTableModel(desk.reads, self)
         columns = [Column(name) for name in desk.settings.current.dataset_columns if name in set(Column)]
         if columns:
             self.model.set_columns(columns)
-        layout = column(self, margin=Space.L, spacing=Space.M)
+        layout = page_column(self)
         self.search = SearchLine()
         self.chips = FilterChips()
         layout.addLayout(self._make_tools())
@@ -271,6 +275,37 @@ class DatasetsPage(Page):
         if not self.search.search.hasFocus():
             self.table.setFocus()
 
+    # -- how a person left it -----------------------------------------------------------------------------------------
+
+    def remembered(self) -> dict[str, Any]:
+        """How it looks now, as JSON values for :meth:`take_up`; the columns themselves are in the settings."""
+        question = self.model.question
+        return {
+            "widths": self.table.widths(),
+            "sort": question.sort.value,
+            "is_descending": question.is_descending,
+            "has_pane": not self.pane.isHidden(),
+            "pane_share": self._pane_share(),
+        }
+
+    def take_up(self, value: Mapping[str, Any]) -> None:
+        """Look as it did at an earlier time; what makes no sense is left alone."""
+        widths = value.get("widths")
+        if isinstance(widths, Mapping):
+            self.table.set_widths(widths)
+        sort, is_descending = value.get("sort"), value.get("is_descending")
+        if sort in set(Column) and isinstance(is_descending, bool):
+            self.model.ask(replace(self.model.question, sort=Column(str(sort)), is_descending=is_descending))
+        share = value.get("pane_share")
+        if isinstance(share, float) and 0.1 < share < 0.9:
+            self._wanted_share = share
+        self.pane_button.setChecked(value.get("has_pane") is True)
+
+    def _pane_share(self) -> float:
+        """The part of the width that the pane has."""
+        table, pane = self.splitter.sizes()
+        return pane / (table + pane) if not self.pane.isHidden() and table + pane else self._wanted_share
+
     # -- the pane ----------------------------------------------------------------------------------------------------
 
     def _on_selection(self) -> None:
@@ -287,9 +322,12 @@ class DatasetsPage(Page):
 
     def _show_pane(self, is_shown: bool) -> None:
         if is_shown and self.pane.isHidden():
-            wanted = self.fontMetrics().averageCharWidth() * _PANE_CHARACTERS
+            usual = self.fontMetrics().averageCharWidth() * _PANE_CHARACTERS
+            wanted = round(self.splitter.width() * self._wanted_share) if self._wanted_share else usual
             self.pane.show()
             self.splitter.setSizes([max(1, self.splitter.width() - wanted), wanted])
+        if not is_shown and not self.pane.isHidden():
+            self._wanted_share = self._pane_share()
         self.pane.setVisible(is_shown)
         self._follow()
 

@@ -11,12 +11,12 @@ from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import icon, keep_icon
 from etiket_gui.gui.pages.log_model import LEVEL, TEXT, TIME, WHERE, LogModel
 from etiket_gui.gui.pages.padded_cells import PaddedCells
-from etiket_gui.gui.pages.page import ReplyLine
+from etiket_gui.gui.pages.page import ReplyLine, page_column
 from etiket_gui.gui.pages.places import open_place
 from etiket_gui.gui.sentences import number_text
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import TextLabel
-from etiket_gui.gui.widgets.layouts import column, row
+from etiket_gui.gui.widgets.layouts import row
 
 _FIRST_FILE = "etiket-gui.log"
 _LOOK_MS = 1000
@@ -34,7 +34,7 @@ class LogPage(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self._tail.look)
-        layout = column(self, margin=Space.L, spacing=Space.M)
+        layout = page_column(self)
         layout.addLayout(self._make_tools())
         self.reply = ReplyLine()
         layout.addWidget(self.reply)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from etiket_gui.domain.commands import Command, Reply
 from etiket_gui.domain.errors import EtiketError
@@ -15,7 +15,7 @@ from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.sentences import capitalised
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.labels import SentenceLabel, restyle, set_tint
-from etiket_gui.gui.widgets.layouts import row
+from etiket_gui.gui.widgets.layouts import column, row
 from etiket_gui.gui.widgets.status_dot import StatusDot
 
 #: A page that is seen reads the store at most this often.
@@ -65,6 +65,13 @@ class ReplyLine(QWidget):
         self.say(reply.sentence, is_bad=not reply.is_ok)
 
 
+def page_column(parent: QWidget) -> QVBoxLayout:
+    """The layout of a page that fills its room: its edges stand under those of the window's header."""
+    layout = column(parent, spacing=Space.M)
+    layout.setContentsMargins(Space.XL, Space.L, Space.XL, Space.L)
+    return layout
+
+
 class Page(QWidget):
     """A page of the window. While it is seen it asks the store again whenever that moved, at most three times a second.
 
@@ -84,7 +91,7 @@ class Page(QWidget):
         self._ages.timeout.connect(self.tell_ages)
         self._is_stale = True
         desk.reads.changed.connect(self.refresh_soon)
-        desk.reads.availabilityChanged.connect(lambda _: self.refresh_soon())
+        desk.reads.availabilityChanged.connect(self._on_availability)
 
     def ask_store(self) -> None:
         """Ask the store for what the page shows."""
@@ -102,6 +109,9 @@ class Page(QWidget):
         self._is_stale = True
         if self.isVisible() and not self._soon.isActive():
             self._soon.start()
+
+    def _on_availability(self, _: object) -> None:
+        self.refresh_soon()
 
     def _refresh_if_seen(self) -> None:
         if self._is_stale and self.isVisible():

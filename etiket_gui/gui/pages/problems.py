@@ -10,15 +10,13 @@ from etiket_gui.bridge.queries_pages import Problem, ProblemGroup, problem_group
 from etiket_gui.domain.commands import Command, IgnoreDatasets, ProbeNow, RetryTransfers, ScanNow
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.grouped_model import GroupedView
-from etiket_gui.gui.pages.page import Page
+from etiket_gui.gui.pages.page import Page, page_column
 from etiket_gui.gui.pages.places import dataset_place, open_place
 from etiket_gui.gui.pages.problem_details import ProblemDetails, details_text
 from etiket_gui.gui.pages.problems_model import REASON, ProblemsModel, groups_of
 from etiket_gui.gui.sentences import problems_text
-from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.empty_state import EmptyState
 from etiket_gui.gui.widgets.labels import SentenceLabel, TextLabel
-from etiket_gui.gui.widgets.layouts import column
 
 
 class ProblemsPage(Page):
@@ -34,7 +32,7 @@ class ProblemsPage(Page):
         self._empty = EmptyState("circle-check", self.tr("No problem"), self.tr("Nothing needs you just now."))
         self._stack.addWidget(self._empty)
         content = QWidget()
-        layout = column(content, margin=Space.L, spacing=Space.M)
+        layout = page_column(content)
         self._summary = SentenceLabel(tint="muted")
         layout.addWidget(self._summary)
         layout.addWidget(self.reply)
@@ -51,7 +49,7 @@ class ProblemsPage(Page):
         layout.addWidget(self.details)
         self._stack.addWidget(content)
         self._connect()
-        desk.host.problemsChanged.connect(lambda _: self.refresh_soon())
+        desk.host.problemsChanged.connect(self._on_count)
 
     def _make_view(self) -> GroupedView:
         view = GroupedView(self.model)
@@ -85,6 +83,9 @@ class ProblemsPage(Page):
         copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self.view)
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
         copy.activated.connect(self.copy_details)
+
+    def _on_count(self, _: int) -> None:
+        self.refresh_soon()
 
     # -- what it shows -----------------------------------------------------------------------------------------------
 

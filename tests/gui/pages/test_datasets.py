@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -113,6 +114,25 @@ def test_chosen_columns_are_kept_in_the_settings_and_the_name_always_stays(
     show_page(again)
     assert again.model.columns == page.model.columns
     menu.deleteLater()
+
+
+def test_the_page_looks_again_as_a_person_left_it(
+    rich_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot
+) -> None:
+    desk = desk_on(rich_home)
+    page = _page(rich_home, lambda _: desk, show_page, qtbot)
+    page.pane_button.setChecked(True)
+    page.splitter.setSizes([500, 700])
+    page.table.sortByColumn(page.model.columns.index(Column.SIZE), Qt.SortOrder.AscendingOrder)
+    page.table.setColumnWidth(1, page.fontMetrics().averageCharWidth() * 50)
+    left = json.loads(json.dumps(page.remembered()))
+    again = DatasetsPage(desk)
+    show_page(again)
+    again.take_up({"widths": 3, "sort": "colour", "pane_share": "wide"})
+    again.take_up(left)
+    assert again.model.question == page.model.question
+    assert again.table.widths()["name"] == 50
+    assert again.remembered()["pane_share"] == pytest.approx(left["pane_share"], abs=0.02)
 
 
 def test_a_click_on_a_heading_sorts_and_keeps_the_choice(

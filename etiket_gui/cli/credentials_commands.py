@@ -9,13 +9,17 @@ from etiket_gui.cli.exit_codes import ExitCode, exit_code_of
 from etiket_gui.cli.output import quoted
 from etiket_gui.cli.session import CommandLine, Session
 from etiket_gui.domain.errors import SignInNeeded, UsageError
-from etiket_gui.store.rows import DestinationRow
+from etiket_gui.store.rows import DestinationRow, SourceRow
 
 _LONGEST_SECRET = 100_000
+_WHICH = "the name of a destination, or of a source that needs a password"
+_NO_STORE = "Unlock or install a password store (on Linux gnome-keyring or KWallet), then sign in again."
 
 
 def _configure_login(parser: ArgumentParser) -> None:
-    parser.add_argument("destination", metavar="DESTINATION", help="the name of a destination")
+    parser.add_argument(
+        "destination", metavar="DESTINATION", help="the name of a destination, or of a source that needs a password"
+    )
     parser.add_argument(
         "--password-stdin", action="store_true", help="read the password or token from standard input, for scripts"
     )
@@ -24,6 +28,9 @@ def _configure_login(parser: ArgumentParser) -> None:
 def _login(session: Session, arguments: Namespace) -> int:
     from etiket_gui.credentials.keyring_store import KeyringStore
 
+    source = _source(session, arguments.destination)
+    if source is not None:
+        return _login_of_source(session, source, is_from_stdin=arguments.password_stdin)
     row = _destination(session, arguments.destination)
     destination = session.destination_of(row)
     if not destination.capabilities.needs_sign_in:
@@ -36,7 +43,7 @@ def _login(session: Session, arguments: Namespace) -> int:
             report = store.report()
             raise SignInNeeded(
                 f"The sign-in cannot be kept. {report.sentence}",
-                advice="Unlock or install a password store (on Linux gnome-keyring or KWallet), then sign in again.",
+                advice=_NO_STORE,
             )
         probe = session.destination_of(row, store).probe()
     finally:
@@ -48,6 +55,30 @@ def _login(session: Session, arguments: Namespace) -> int:
         session.output.error(problem)
     _tell(session, row, "signed_in", f"Signed in at {row.name}.")
     return ExitCode.OK if probe.is_usable else exit_code_of(probe.problems[0])
+
+
+def _login_of_source(session: Session, row: SourceRow, *, is_from_stdin: bool) -> int:
+    from etiket_gui.backends.registry import load_backend
+    from etiket_gui.credentials.keyring_store import KeyringStore
+
+    title = load_backend(row.backend).sign_in_title
+    if not title:
+        _tell(session, row, "signed_in", f"{row.name} needs no sign-in; nothing is to be done.")
+        return ExitCode.OK
+    secret = _secret(row.name, is_from_stdin=is_from_stdin)
+    store = KeyringStore()
+    try:
+        if not store.set(row.uuid, secret):
+            raise SignInNeeded(f"The sign-in cannot be kept. {store.report().sentence}", advice=_NO_STORE)
+    finally:
+        store.close()
+    _tell(
+        session,
+        row,
+        "signed_in",
+        f"{title} of {row.name} is kept. It is tried with the next run; now: etiket-sync retry",
+    )
+    return ExitCode.OK
 
 
 def _secret(name: str, *, is_from_stdin: bool) -> str:
@@ -65,13 +96,15 @@ def _secret(name: str, *, is_from_stdin: bool) -> str:
 
 
 def _configure_logout(parser: ArgumentParser) -> None:
-    parser.add_argument("destination", metavar="DESTINATION", help="the name of a destination")
+    parser.add_argument(
+        "destination", metavar="DESTINATION", help="the name of a destination, or of a source that needs a password"
+    )
 
 
 def _logout(session: Session, arguments: Namespace) -> int:
     from etiket_gui.credentials.keyring_store import KeyringStore
 
-    row = _destination(session, arguments.destination)
+    row = _source(session, arguments.destination) or _destination(session, arguments.destination)
     store = KeyringStore()
     try:
         is_gone = store.delete(row.uuid)
@@ -88,13 +121,20 @@ def _logout(session: Session, arguments: Namespace) -> int:
     return ExitCode.OK
 
 
+def _source(session: Session, name: str) -> SourceRow | None:
+    """The source of that name, unless a destination has it too."""
+    if not session.has_store or any(row.name == name for row in session.reader().destinations()):
+        return None
+    return next((row for row in session.reader().sources() if row.name == name), None)
+
+
 def _destination(session: Session, name: str) -> DestinationRow:
     if not session.has_store:
         raise UsageError("No destination is configured yet.", advice="Add one: etiket-sync add-destination --help")
     return session.destination_named(name)
 
 
-def _tell(session: Session, row: DestinationRow, state: str, sentence: str) -> None:
+def _tell(session: Session, row: DestinationRow | SourceRow, state: str, sentence: str) -> None:
     if session.output.is_json:
         session.output.json({"destination": row.name, "state": state, "sentence": sentence})
     else:

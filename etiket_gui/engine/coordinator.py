@@ -20,6 +20,7 @@ from etiket_gui.engine.inbox import Inbox
 from etiket_gui.engine.live import LiveRuns
 from etiket_gui.engine.proving import Proving
 from etiket_gui.engine.recovery import Recovery
+from etiket_gui.engine.secrets import EngineSecrets
 from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.transfers import Route, Transfers
 from etiket_gui.engine.upkeep import Upkeep
@@ -64,6 +65,8 @@ class Coordinator:
             self.post,
             stderr_path=stderr_path,
         )
+        self._secrets = EngineSecrets()
+        pool.on_secret_wanted = self._secrets.answer
         self.desk = Desk(
             writer=writer,
             reader=StoreReader(home.store),
@@ -466,6 +469,7 @@ class Coordinator:
     def stop(self, timeout_s: float) -> None:
         """Cancel everything, end the children, write down what is known."""
         self.desk.pool.stop(timeout_s * 0.6)
+        self._secrets.close()
         self.watching.stop(timeout_s * 0.2)
         try:
             with self.desk.writer.batch():

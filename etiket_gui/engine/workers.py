@@ -134,6 +134,8 @@ class WorkerPool:
         self._deaths: list[float] = []
         self.on_restart: Callable[[str], None] = lambda reason: None
         self.on_free: Callable[[], None] = lambda: None
+        #: Answers a worker that asks for a secret, by sending to it.
+        self.on_secret_wanted: Callable[[Mapping[str, Any], Callable[[Mapping[str, Any]], None]], None] | None = None
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -309,6 +311,8 @@ class WorkerPool:
         self._share_anew()
 
     def _take_beat(self, worker: Worker, message: Mapping[str, Any]) -> None:
+        if message.get("event") == "secret_wanted" and self.on_secret_wanted is not None:
+            self.on_secret_wanted(message, worker.writer.send)
         if message.get("event") != "beat":
             return
         worker.resident_bytes = int(message.get("resident_bytes", 0))

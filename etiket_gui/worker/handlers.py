@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from etiket_gui.backends.registry import load_backend
 from etiket_gui.destinations.api import Destination, DestinationContext, StoredSource
 from etiket_gui.destinations.registry import load_destination
 from etiket_gui.domain.content import Found
-from etiket_gui.domain.errors import EtiketError, PluginFailed, UsageError
+from etiket_gui.domain.errors import EtiketError, PluginFailed, SignInNeeded, UsageError
 from etiket_gui.domain.failpoints import fail_here
 from etiket_gui.domain.states import Provisional
 from etiket_gui.domain.tasks import DestinationSpec, SourceSpec, SourceTraits, StoredCopy, TaskKind, TransferItem
@@ -28,6 +29,7 @@ from etiket_gui.worker.lanes import Handler, Task
 from etiket_gui.worker.live import follow, send_provisional
 from etiket_gui.worker.pace import Pace, PacedProgress
 from etiket_gui.worker.scratch import scratch_folder
+from etiket_gui.worker.secrets import SecretDesk
 from etiket_gui.worker.transferring import transfer
 
 _FOUND_PER_MESSAGE = 200
@@ -56,7 +58,10 @@ class WorkerHome:
 class Workshop:
     """Builds and keeps the plug-in objects of one lane; used by that lane's thread alone."""
 
-    def __init__(self, home: WorkerHome, pace: Pace, options: Mapping[str, Any], lane: str) -> None:
+    def __init__(
+        self, home: WorkerHome, pace: Pace, options: Mapping[str, Any], lane: str, secrets: SecretDesk
+    ) -> None:
+        self._secrets = secrets
         self._home = home
         self._scratch = scratch_folder(home.work_folder, lane)
         self._pace = pace
@@ -66,7 +71,7 @@ class Workshop:
 
     def handlers(self) -> dict[str, Handler]:
         """The handler of every kind of task."""
-        return {
+        handlers: dict[str, Handler] = {
             TaskKind.DESCRIBE_SOURCE: self.describe_source,
             TaskKind.DISCOVER: self.discover,
             TaskKind.TRANSFER: self.transfer,
@@ -79,6 +84,21 @@ class Workshop:
             TaskKind.LIVE: self.live,
             TaskKind.PROVISIONAL: self.provisional,
         }
+        return {kind: self._noting_refusals(handler) for kind, handler in handlers.items()}
+
+    def _noting_refusals(self, handler: Handler) -> Handler:
+        """The handler; a secret that a source refused is asked for anew the next time."""
+
+        def handle(task: Task) -> dict[str, Any]:
+            try:
+                return handler(task)
+            except SignInNeeded:
+                source = task.body.get("source")
+                if source is not None:
+                    self._secrets.refuse(str(source["uuid"]))
+                raise
+
+        return handle
 
     def _backend(self, task: Task) -> tuple[SourceSpec, Backend]:
         spec = SourceSpec(**task.body["source"])
@@ -88,7 +108,8 @@ class Workshop:
             work_folder = self._scratch / spec.uuid
             work_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             config = _configured(spec.name, kind.config_class, spec.config)
-            self._backends[key] = kind(config, BackendContext(spec.uuid, work_folder))
+            secret = partial(self._secrets.get, spec.uuid) if kind.sign_in_title else None
+            self._backends[key] = kind(config, BackendContext(spec.uuid, work_folder, secret))
         return spec, self._backends[key]
 
     def _destination(self, task: Task) -> tuple[DestinationSpec, Destination]:

@@ -73,6 +73,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     from etiket_gui.worker.lanes import Lane, Task
     from etiket_gui.worker.pace import Pace
     from etiket_gui.worker.scratch import leave_scratch, sweep_scratch
+    from etiket_gui.worker.secrets import SecretDesk
 
     first = read_message(commands)
     if first is None:
@@ -85,13 +86,16 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     sweep_scratch(home.work_folder)
     pace = Pace()
     options: dict[str, Any] = {}
-    lanes = {name: Lane(name, Workshop(home, pace, options, name).handlers(), writer.send) for name in LANES}
+    secrets = SecretDesk(writer.send)
+    lanes = {name: Lane(name, Workshop(home, pace, options, name, secrets).handlers(), writer.send) for name in LANES}
     writer.send({"event": "ready", "pid": os.getpid()})
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=(lanes, writer, ended, resident_bytes), name="beat", daemon=True)
     beat.start()
     try:
         while (message := read_message(commands)) is not None:
+            if "secret" in message:
+                secrets.take(message["secret"])
             _obey(message, lanes, pace, options, writer, Task)
     except BrokenFraming as error:
         log.warning("The engine sent no message: %s.", error)

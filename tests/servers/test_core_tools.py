@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import time
@@ -20,12 +21,15 @@ from etiket_gui.backends.core_tools import arrays as arrays_module
 from etiket_gui.backends.core_tools.backend import CoreToolsBackend
 from etiket_gui.backends.core_tools.config import CoreToolsConfig
 from etiket_gui.backends.core_tools.connection import connected
+from etiket_gui.credentials import keyring_backends
 from etiket_gui.domain.content import Content, DiscoverySummary, Found
 from etiket_gui.domain.errors import PermissionRefused, SignInNeeded, SourceGone, SourceOffline, SourceUnreadable
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.testing.known_datasets import SOURCE_UUID, KnownInMemory
+from tests.support.command_line import CommandLineRunner
 from tests.support.core_tools_database import Array, CoreToolsDatabase, local_axis, measured, sweep
+from tests.support.keyring_in_memory import MemoryKeyring
 from tests.support.manifest import sha256_of
 from tests.support.postgresql import PASSWORD, Server, running_server
 
@@ -387,3 +391,36 @@ def test_server_that_stops_is_offline(tmp_path: Path) -> None:
         source.scan()
     with pytest.raises(SourceOffline):
         source.backend.fingerprint(str(uuid))
+
+
+def test_password_goes_from_the_password_store_to_the_worker_and_nowhere_else(
+    server: Server,
+    tmp_path: Path,
+    home_folder: Path,
+    memory_keyring: MemoryKeyring,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The password store of the test, in memory, is as good as an encrypted one here.
+    place = (type(memory_keyring).__module__, type(memory_keyring).__qualname__)
+    monkeypatch.setattr(keyring_backends, "ACCEPTED", frozenset({place}))
+    database = CoreToolsDatabase(server, f"lab_{next(_names)}")
+    database.measure("first", stability_diagram())
+    command = CommandLineRunner(capsys)
+    command.ok("add-destination", "archive", "nas", f"path={tmp_path / 'archive'}")
+    options = [f"{name}={value}" for name, value in database.options().items()]
+    assert command("add-source", "core_tools", "lab", *options, f"password={PASSWORD}", "--to", "nas").code == 2
+    command.ok("add-source", "core_tools", "lab", *options, "--to", "nas")
+    refused = command("run", "--once")
+    assert refused.code != 0
+    assert "password" in refused.out + refused.err
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    assert "is kept" in command.ok("login", "lab", "--password-stdin").out
+    command.ok("run", "--once")
+    (dataset,) = command.ok("--json", "datasets").json
+    assert (dataset["name"], dataset["state"]) == ("first", "archived")
+    for path in (*home_folder.rglob("*"), *(tmp_path / "archive").rglob("*")):
+        assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
+    assert command.ok("logout", "lab").code == 0
+    assert command("run", "--once").code != 0
+    database.drop()

@@ -111,6 +111,10 @@ class Program(QObject):
         self.quitting = Quitting(self)
         self.signals = SignalWatch(self)
         self.bugs = BugWatch(self)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_AFTER_THE_FIRST_PICTURE_MS)
+        self._soon.timeout.connect(self.opening.take_drops)
         self._tray_patience = QTimer(self)
         self._tray_patience.setSingleShot(True)
         self._tray_patience.timeout.connect(self._show_without_tray)
@@ -161,7 +165,7 @@ class Program(QObject):
             QTimer.singleShot(0, self, self.host.start)
         QTimer.singleShot(0, self, self._tell_begun)
         # What drops need is loaded when the window is there.
-        QTimer.singleShot(_AFTER_THE_FIRST_PICTURE_MS, self, self.opening.take_drops)
+        self._soon.start()
 
     def _tell_begun(self) -> None:
         if self._beginning.begun_s is not None:
@@ -384,6 +388,7 @@ class Program(QObject):
         self._remember_place()
         self.window.close_for_good()
         self._tray_patience.stop()
+        self._soon.stop()
         self.tray.stop()
         self.quitting.begin(
             {"engine": (self.host.stopped, self.host.stop), "jobs": (self.jobs.stopped, self.jobs.stop)}

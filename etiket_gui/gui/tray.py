@@ -94,7 +94,7 @@ class Tray(QObject):
         self._is_dark = False
         # A menu needs a widget that outlives it; the window may come and go.
         self._owner = QWidget()
-        self._icon = QSystemTrayIcon(self)
+        self._icon: QSystemTrayIcon | None = None
         self._actions = SteeringActions(steering, self._owner)
         self._menu = QMenu(self._owner)
         self._menu.setObjectName("tray-menu")
@@ -110,10 +110,6 @@ class Tray(QObject):
         self._add("settings", self.tr("Settings…"))
         self._add("quit", self.tr("Quit"))
         self._menu.aboutToShow.connect(self._renew_menu)
-        # The menu is complete before it is given away: some panels keep what they get first.
-        self._icon.setContextMenu(self._menu)
-        self._icon.activated.connect(self._on_activated)
-        self._icon.messageClicked.connect(lambda: self.acted.emit("problems"))
         watch.changed.connect(self.renew)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
         self._looks = 0
@@ -138,8 +134,8 @@ class Tray(QObject):
         return self._menu
 
     @property
-    def icon(self) -> QSystemTrayIcon:
-        """Qt's side of it."""
+    def icon(self) -> QSystemTrayIcon | None:
+        """Qt's side of it; None before there was a panel."""
         return self._icon
 
     def start(self) -> None:
@@ -154,24 +150,51 @@ class Tray(QObject):
         self._timer.stop()
         self._watch.changed.disconnect(self.renew)
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._on_scheme)
-        self._icon.hide()
-        self._icon.setContextMenu(None)  # type: ignore[arg-type]
+        self._take_down()
         self._owner.deleteLater()
 
     def pop_up(self, notice: Notice) -> None:
         """Show a notice beside the icon; without a panel there is nowhere to show it, and the window says it anyway."""
-        if self._is_available:
+        if self._is_available and self._icon is not None:
             self._icon.showMessage(notice.title, notice.body, QSystemTrayIcon.MessageIcon.Warning)
 
     def renew(self) -> None:
         """Bring picture and tooltip up to date."""
+        self._renew_menu()
         state = self._watch.state
+        if self._icon is None:
+            return
         if state.kind is not self._kind:
             self._kind = state.kind
             self._icon.setIcon(tray_icon(state.kind, is_dark_panel=self._is_dark_panel()))
         if self._icon.toolTip() != state.tooltip:
             self._icon.setToolTip(state.tooltip)
-        self._renew_menu()
+
+    def _put_up(self) -> None:
+        """Make an icon for the panel that is there now.
+
+        Which protocol an icon speaks is decided when it is made: one that was made before its panel, or for the panel
+        before this one, is never shown.
+        """
+        if self._icon is not None:
+            if not guards.is_on("icon-comes-back"):
+                self._icon.show()
+                return
+            self._take_down()
+        icon = QSystemTrayIcon(self)
+        self._icon, self._kind = icon, None
+        # The menu is complete before it is given away: some panels keep what they get first.
+        icon.setContextMenu(self._menu)
+        icon.activated.connect(self._on_activated)
+        icon.messageClicked.connect(lambda: self.acted.emit("problems"))
+        self.renew()
+        icon.show()
+
+    def _take_down(self) -> None:
+        icon, self._icon = self._icon, None
+        if icon is not None:
+            icon.hide()
+            icon.deleteLater()
 
     def _look(self) -> None:
         self._looks += 1
@@ -182,10 +205,7 @@ class Tray(QObject):
             return
         self._is_available = is_there
         if is_there:
-            # A new panel knows nothing of an icon that was shown in the one before it.
-            if guards.is_on("icon-comes-back"):
-                self._icon.hide()
-            self._icon.show()
+            self._put_up()
         else:
             self._looks = 0
             self._timer.setInterval(_LOOK_MS)

@@ -185,20 +185,21 @@ class HomeLockFree:
 
 
 @pytest.mark.fault("F95", guard="icon-comes-back")
-def test_icon_is_shown_anew_in_a_panel_that_was_started_again(
-    program: Program, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
-) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(program.tray.icon, "show", lambda: calls.append("show"))
-    monkeypatch.setattr(program.tray.icon, "hide", lambda: calls.append("hide"))
+def test_icon_is_shown_anew_in_a_panel_that_was_started_again(program: Program, qtbot: QtBot) -> None:
     panel = {"is_there": False}
     program.tray._is_there = lambda: panel["is_there"]
     program.start()
-    assert calls == []
+    assert program.tray.icon is None, "an icon that is made before its panel is never shown by it"
+    icons = []
     for panel["is_there"] in (True, False, True):
         program.tray._look()
-    # A panel that was restarted takes an icon only when it is registered anew.
-    assert calls == ["hide", "show", "hide", "show"]
+        icons.append(program.tray.icon)
+    # Nor does a panel that was restarted take the icon of the one before it.
+    assert icons[0] is not None
+    assert icons[2] is not None
+    assert icons[2] is not icons[0]
+    assert icons[2].isVisible()
+    assert icons[2].toolTip()
 
 
 @pytest.mark.fault("F95", guard="window-without-tray")

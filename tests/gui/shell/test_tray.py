@@ -14,6 +14,15 @@ from etiket_gui.gui.tray import tray_icon
 from tests.gui.shell.conftest import StartProgram
 
 
+@pytest.fixture
+def icon(program: Program) -> QSystemTrayIcon:
+    """The icon in a panel that is said to be there."""
+    program.tray._is_there = lambda: True
+    program.tray._look()
+    assert program.tray.icon is not None
+    return program.tray.icon
+
+
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_seven_states_have_seven_pictures_in_every_size(qtbot: QtBot, is_dark: bool) -> None:
     for size in (16, 22, 32):
@@ -26,9 +35,9 @@ def test_seven_states_have_seven_pictures_in_every_size(qtbot: QtBot, is_dark: b
         assert len(set(pictures)) == len(TrayKind)
 
 
-def test_tooltip_and_status_line_say_why(program: Program) -> None:
+def test_tooltip_and_status_line_say_why(program: Program, icon: QSystemTrayIcon) -> None:
     program.watch._on_failed(StoreTooNew("The store was written by version 9."))
-    assert program.tray.icon.toolTip().startswith("The store was written by version 9.")
+    assert icon.toolTip().startswith("The store was written by version 9.")
     assert program.tray.menu.actions()[0].text() == "The store was written by version 9."
     assert not program.tray.menu.actions()[0].isEnabled()
 
@@ -54,9 +63,9 @@ def test_problems_are_counted_in_the_menu(program: Program) -> None:
     assert not count or str(count) in action.text()
 
 
-def test_click_opens_the_window(program: Program) -> None:
+def test_click_opens_the_window(program: Program, icon: QSystemTrayIcon) -> None:
     program.window.hide()
-    program.tray.icon.activated.emit(QSystemTrayIcon.ActivationReason.Trigger)
+    icon.activated.emit(QSystemTrayIcon.ActivationReason.Trigger)
     assert program.window.isVisible()
 
 
@@ -78,9 +87,10 @@ def test_pop_up_is_only_tried_where_there_is_a_panel(program: Program, monkeypat
     from etiket_gui.gui.notifications import Notice
 
     shown: list[str] = []
-    monkeypatch.setattr(program.tray.icon, "showMessage", lambda title, *rest: shown.append(title))
+    monkeypatch.setattr(QSystemTrayIcon, "showMessage", lambda icon, title, *rest: shown.append(title))
     program.tray.pop_up(Notice("F: 1 problem", "why"))
     assert shown == []
-    program.tray._is_available = True
+    program.tray._is_there = lambda: True
+    program.tray._look()
     program.tray.pop_up(Notice("F: 1 problem", "why"))
     assert shown == ["F: 1 problem"]

@@ -111,6 +111,7 @@ class Backend(ABC):
     identifier: ClassVar[str]
     title: ClassVar[str]
     config_class: ClassVar[type[SourceConfig]]
+    #: With the scope policy DISABLED a dataset says itself where it belongs: ``description.details["scope"]``.
     scope_policy: ClassVar[ScopePolicy] = ScopePolicy.OPTIONAL
     live_sync: ClassVar[bool] = False
     realm: ClassVar[Realm] = Realm.SOURCE

@@ -44,7 +44,8 @@ _NS = 1_000_000_000
 class DatasetDetails:
     """What a person should see of a dataset beside its files; what is left empty is not changed.
 
-    ``collected`` is ISO 8601 text, with a zone or in the laboratory's local time.
+    ``collected`` is ISO 8601 text, with a zone or in the laboratory's local time. ``scope`` is where the dataset
+    belongs at the destinations; it counts where the backend's scope policy is DISABLED.
     """
 
     name: str = ""
@@ -52,6 +53,7 @@ class DatasetDetails:
     text: str = ""
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
     keywords: tuple[str, ...] = ()
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,4 +325,5 @@ def _told(plain: Description, told: DatasetDetails) -> Description:
         text=told.text or plain.text,
         attributes={**plain.attributes, **{name: told.attributes[name] for name in sorted(told.attributes)}},
         keywords=(*plain.keywords, *(word for word in told.keywords if word not in plain.keywords)),
+        details={**plain.details, "scope": told.scope} if told.scope else plain.details,
     )

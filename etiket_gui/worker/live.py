@@ -17,7 +17,7 @@ from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.store.live_points import cursor_of, keep_points
 from etiket_gui.worker.lanes import Task
 from etiket_gui.worker.scratch import discard_derived
-from etiket_gui.worker.transferring import receipt_to_json
+from etiket_gui.worker.transferring import receipt_to_json, scope_of
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def send_provisional(
     content = _growing_content(task, backend, item)
     outgoing = Outgoing(
         reference=item.reference,
-        scope=item.scope,
+        scope=scope_of(backend, item, content.description),
         description=content.description,
         files=content.files,
         previous=item.previous,

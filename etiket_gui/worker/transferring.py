@@ -9,10 +9,10 @@ from typing import Any
 from etiket_gui.backends.api import Backend
 from etiket_gui.destinations.api import Checkpoint, Destination, Receipt
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import Content, Outgoing, SourceFile
+from etiket_gui.domain.content import Content, Description, Outgoing, SourceFile
 from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline, SourceUnreadable
 from etiket_gui.domain.failpoints import fail_here
-from etiket_gui.domain.states import RetryClass, RunState
+from etiket_gui.domain.states import RetryClass, RunState, ScopePolicy
 from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.worker.lanes import Task
@@ -144,12 +144,19 @@ def _outgoing(backend: Backend, item: TransferItem, content: Content) -> Outgoin
         )
     return Outgoing(
         reference=item.reference,
-        scope=item.scope,
+        scope=scope_of(backend, item, description),
         description=description,
         files=content.files,
         previous=item.previous,
         confirm=_confirmation(backend, item.reference.identifier, content.fingerprint),
     )
+
+
+def scope_of(backend: Backend, item: TransferItem, description: Description) -> str:
+    """Where at the destination a dataset belongs: as the route says, or as the dataset does where nobody else may."""
+    if item.scope or backend.scope_policy is not ScopePolicy.DISABLED:
+        return item.scope
+    return str(description.details.get("scope") or "")
 
 
 def _confirmation(backend: Backend, identifier: str, fingerprint: int) -> Callable[[], None]:

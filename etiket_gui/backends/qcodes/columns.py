@@ -25,6 +25,7 @@ class Budget:
 
     def next_path(self) -> Path:
         """A file of its own for one column."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.files += 1
         return self.folder / f"column-{self.files}.raw"
 

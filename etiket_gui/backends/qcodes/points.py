@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ _FIRST_BLOB_ROWS = 20
 _MOST_ROWS = 50_000
 #: So many pieces describe which rows belong to a tree; a table with more is stored as it is beside the sweeps.
 _MOST_RUNS = 2000
+Rows = Array | list[tuple[object, ...]]
 _BLOB_KINDS = frozenset({"array", "complex"})
 
 
@@ -96,11 +97,39 @@ class Points:
     is_complete: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the first look at a result table saw: its columns, and all rows of a short one."""
+
+    names: tuple[str, ...]
+    rows: Rows | None = None
+
+
+def begin(reader: Reader, table: str, last_id: int, kinds: Mapping[str, str]) -> Begun:
+    """The columns of a table, and its rows up to ``last_id`` if they are few enough for this very look."""
+    names = _column_names(reader, table)
+    most = _FIRST_ROWS if all(kinds.get(name, "array") not in _BLOB_KINDS for name in names) else _FIRST_BLOB_ROWS
+    if not names or last_id == 0:
+        return Begun(names, [])
+    if last_id > most:
+        return Begun(names)
+    chosen = ", ".join(["id", *(quoted(name) for name in names)])
+    sql = f"SELECT {chosen} FROM {quoted(table)} WHERE id <= ? ORDER BY id"  # noqa: S608
+    return Begun(names, reader.query(sql, (last_id,)))
+
+
+def _column_names(reader: Reader, table: str) -> tuple[str, ...]:
+    return tuple(str(row[1]) for row in reader.query(f"PRAGMA table_info({quoted(table)})") if row[1] != "id")
+
+
 class PointReader:
     """Reads one result table up to the row ``last_id``."""
 
-    def __init__(self, access: Access, table: str, found: Interdependencies, budget: Budget) -> None:
+    def __init__(
+        self, access: Access, table: str, found: Interdependencies, budget: Budget, begun: Begun | None = None
+    ) -> None:
         self._access = access
+        self._begun = begun
         self._table = table
         self._found = found
         self._budget = budget
@@ -112,10 +141,21 @@ class PointReader:
             TreePoints(tree, {name: Column(self._budget) for name in tree.columns}) for tree in self._found.trees()
         ]
         points = Points(trees)
-        names, is_extra = self._column_names(stop)
+        begun = self._begun
+        if begun is None:
+            begun = Begun(self._access.look(lambda reader: _column_names(reader, self._table), stop))
+        names = list(begun.names)
+        is_extra = any(name not in self._kinds for name in names)
         trees[:] = [tree for tree in trees if all(name in names for name in tree.tree.columns)]
         points.is_complete = not is_extra and len(trees) == len(self._found.trees())
-        for rows in slices(self._access, self._table, names, after, last_id, stop, kinds=self._kinds):
+        parts: Iterable[Rows] = (
+            slices(self._access, self._table, names, after, last_id, stop, kinds=self._kinds)
+            if begun.rows is None
+            else [begun.rows]
+        )
+        for rows in parts:
+            if not len(rows):
+                continue
             if isinstance(rows, np.ndarray):
                 ids = rows[:, 0].astype(np.int64)
                 self._take_numbers(points, ids, {name: rows[:, place + 1] for place, name in enumerate(names)})
@@ -139,13 +179,6 @@ class PointReader:
                 left.discard(name)
         if left:
             points.is_complete = False
-
-    def _column_names(self, stop: StopToken) -> tuple[list[str], bool]:
-        def look(reader: Reader) -> list[str]:
-            return [str(row[1]) for row in reader.query(f"PRAGMA table_info({quoted(self._table)})")]
-
-        there = [name for name in self._access.look(look, stop) if name != "id"]
-        return there, any(name not in self._kinds for name in there)
 
     def _take(self, points: Points, ids: Array, cells: Mapping[str, tuple[object, ...]]) -> None:
         masks = {name: _mask(values) for name, values in cells.items()}
@@ -230,7 +263,7 @@ def slices(
     stop: StopToken,
     *,
     kinds: Mapping[str, str],
-) -> Iterator[Array | list[tuple[object, ...]]]:
+) -> Iterator[Rows]:
     """The rows of a table (id first) after ``after`` and up to ``last_id``, as many a look as its time allows.
 
     Rows come as one float64 array where every cell is a number, else as tuples. ``kinds`` are those of the columns,
@@ -241,7 +274,7 @@ def slices(
     may_be_numbers = bool(names) and all(kinds.get(name) == "numeric" for name in names)
     count = _FIRST_ROWS if all(kinds.get(name, "array") not in _BLOB_KINDS for name in names) else _FIRST_BLOB_ROWS
 
-    def look(reader: Reader) -> Array | list[tuple[object, ...]] | None:
+    def look(reader: Reader) -> Rows | None:
         if not may_be_numbers:
             return reader.query(
                 f"SELECT {', '.join(['id', *map(quoted, names)])} {table_sql} LIMIT ?", (after, last_id, count)

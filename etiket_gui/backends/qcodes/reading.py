@@ -20,7 +20,7 @@ from etiket_gui.backends.qcodes.interdependencies import (
     from_description,
     from_tables,
 )
-from etiket_gui.backends.qcodes.points import PointReader, Points
+from etiket_gui.backends.qcodes.points import Begun, PointReader, Points, begin
 from etiket_gui.backends.qcodes.runs import RunRow, Value, iso_utc, last_ids, nanoseconds
 from etiket_gui.backends.qcodes.tables import whole_table
 from etiket_gui.converters.netcdf import Group, safe_name, write_netcdf
@@ -45,6 +45,7 @@ class RunContent:
     found: Interdependencies
     description: str
     snapshot: str | None
+    begun: Begun | None = None
 
 
 def read_head(reader: Reader, row: RunRow, columns: frozenset[str]) -> RunContent:
@@ -62,7 +63,11 @@ def read_head(reader: Reader, row: RunRow, columns: frozenset[str]) -> RunConten
     else:
         found = from_tables(reader, row.run_id, row.result_table)
         text = json.dumps(as_description(found))
-    return RunContent(row, last_id, found, text, None if snapshot is None else str(snapshot))
+    begun = None
+    if last_id >= 0:
+        kinds = {name: parameter.kind for name, parameter in found.parameters.items()}
+        begun = begin(reader, row.result_table, last_id, kinds)
+    return RunContent(row, last_id, found, text, None if snapshot is None else str(snapshot), begun)
 
 
 def make_files(access: Access, head: RunContent, files: DerivedFiles, stop: StopToken) -> tuple[SourceFile, ...]:
@@ -88,11 +93,11 @@ def make_files(access: Access, head: RunContent, files: DerivedFiles, stop: Stop
 
 def _write_measurement(access: Access, head: RunContent, files: DerivedFiles, stop: StopToken) -> dict[str, Any]:
     scratch = files.folder.with_name(f"{files.folder.name}-columns")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    if scratch.exists():
+        shutil.rmtree(scratch)
     try:
         budget = Budget(scratch)
-        points = PointReader(access, head.row.result_table, head.found, budget).read(head.last_id, stop)
+        points = PointReader(access, head.row.result_table, head.found, budget, head.begun).read(head.last_id, stop)
         root, others, is_exact = lay_out_all(points, head.found, stop)
         made = variables_of(root, head.found)
         groups: dict[str, Group] = {name: variables_of(layer, head.found) for name, layer in others.items()}
@@ -104,7 +109,8 @@ def _write_measurement(access: Access, head: RunContent, files: DerivedFiles, st
             groups[_free(TABLE_GROUP, made, groups)] = table
         write_netcdf(files.path(MEASUREMENT), made.dims, made.variables, _root_attributes(head), stop, groups=groups)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch.exists():
+            shutil.rmtree(scratch, ignore_errors=True)
     return {"points": _pieces(points), "groups": sorted(groups)}
 
 

@@ -250,6 +250,8 @@ def transfer_sentence(
         case TransferState.SENDING.value:
             return translate("sentences", "is being sent")
         case TransferState.IGNORED.value:
+            if reason:
+                return translate("sentences", "left out: {reason}").format(reason=reason.rstrip("."))
             return translate("sentences", "left out, as you asked")
         case TransferState.FAILED.value:
             return _failure(reason, due_ns, now_ns)

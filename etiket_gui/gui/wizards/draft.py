@@ -105,6 +105,7 @@ class Amount:
     older_count: int
     duration_s: float
     basis: str
+    is_size_estimated: bool = False
 
 
 def amount_since(survey: Mapping[str, Any], since_ns: int) -> Amount:
@@ -120,8 +121,9 @@ def amount_since(survey: Mapping[str, Any], since_ns: int) -> Amount:
     newest_ns = survey["newest_ns"] if count else None
     duration_s = count * survey["per_dataset_s"] + size_bytes / survey["bytes_per_s"]
     return Amount(
-        count, size_bytes, oldest_ns, newest_ns, survey["count"] - count, duration_s, str(survey["estimate_basis"])
-    )
+        count, size_bytes, oldest_ns, newest_ns, survey["count"] - count, duration_s, str(survey["estimate_basis"]),
+        bool(survey["is_size_estimated"]),
+    )  # fmt: skip
 
 
 def time_words(amount: Amount) -> str:

@@ -65,6 +65,8 @@ class ConfigForm(QWidget):
         layout = column(self, spacing=Space.L)
         self._whole = SentenceLabel(tint="bad")
         self._whole.hide()
+        # What must be given comes first, or it would be missed below long lists.
+        fields = sorted(fields, key=lambda field: not field["required"])
         advanced = [field for field in fields if field["is_advanced"]]
         for field in fields:
             if not field["is_advanced"]:

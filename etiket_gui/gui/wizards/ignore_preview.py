@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -29,6 +30,16 @@ _DELAY_MS = 300
 _ROWS = 7
 #: Cells begin where their heading begins.
 CELLS = f"QTableView::item {{ padding: 0 {Space.S}px; }}"
+
+
+class _PatternLine(QLineEdit):
+    """Enter adds what is typed, and is not taken for "go on" by the window around it."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keep Enter."""
+        super().keyPressEvent(event)
+        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
+            event.accept()
 
 
 class IgnorePreview(QWidget):
@@ -55,7 +66,7 @@ class IgnorePreview(QWidget):
         self._examples.setAccessibleName(self.tr("Files that the chosen pattern leaves out"))
         self._examples.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._examples_title = TextLabel("", TextRole.SMALL, "muted")
-        self._new = QLineEdit()
+        self._new = _PatternLine()
         self._new.setObjectName("ignore-new")
         self._new.setAccessibleName(self.tr("A new pattern"))
         self._new.setPlaceholderText(self.tr("A new pattern, for example *.tmp"))

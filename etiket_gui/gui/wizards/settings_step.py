@@ -51,7 +51,9 @@ class SettingsStep(Step):
         if self._form is None or self._backend != self._draft.backend:
             if self._form is not None:
                 self._form.deleteLater()
-            fields = list(kind["fields"])
+            # The patterns of a file source are edited on the next page, where the files that they hit are seen.
+            is_on_next_page = kind["reads"] == "files"
+            fields = [field for field in kind["fields"] if not (is_on_next_page and field["name"] == "ignore")]
             if kind["sign_in_title"]:
                 help_text = self.tr("It goes to the password store of this computer and nowhere else.")
                 fields.append(secret_field(kind["sign_in_title"], help_text))

@@ -11,11 +11,11 @@ from etiket_gui.bridge.background import Background
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.login_start import command_for
-from etiket_gui.gui.sentences import datasets_text, size_text, translate
+from etiket_gui.gui.sentences import datasets_text, translate
 from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel, set_tint
 from etiket_gui.gui.wizards.draft import Amount, SourceDraft, amount_since
 from etiket_gui.gui.wizards.frame import Step
-from etiket_gui.gui.wizards.summary import Facts, amount_figures, amount_sentence, amount_tiles
+from etiket_gui.gui.wizards.summary import Facts, amount_figures, amount_sentence, amount_tiles, size_words
 from etiket_gui.osys.autostart import Autostart, for_this_system, set_enabled
 
 
@@ -100,7 +100,8 @@ class StartStep(Step):
             elif draft.survey is None:
                 words = self.tr("looking…")
             else:
-                words = f"{datasets_text(draft.survey['count'])}, {size_text(draft.survey['size_bytes'])}"
+                size = size_words(draft.survey["size_bytes"], is_estimated=draft.survey["is_size_estimated"])
+                words = f"{datasets_text(draft.survey['count'])}, {size}"
             facts.append((draft.name, f"{words} · {draft.root}" if draft.root else words))
         self._facts.show_facts(facts)
         surveys = [draft.survey for draft in self._drafts if draft.survey is not None]
@@ -133,4 +134,5 @@ def _sum(amounts: Sequence[Amount]) -> Amount:
         older_count=0,
         duration_s=sum(item.duration_s for item in amounts),
         basis=amounts[0].basis,
+        is_size_estimated=any(item.is_size_estimated for item in amounts),
     )

@@ -61,7 +61,7 @@ def amount_figures(amount: Amount) -> dict[str, str]:
     """The figures of :func:`amount_tiles`."""
     return {
         "count": number_text(amount.count),
-        "size": size_text(amount.size_bytes),
+        "size": size_words(amount.size_bytes, is_estimated=amount.is_size_estimated),
         "oldest": day_words(amount.oldest_ns),
         "newest": day_words(amount.newest_ns),
     }
@@ -71,10 +71,15 @@ def survey_figures(survey: Mapping[str, Any]) -> dict[str, str]:
     """The figures of :func:`amount_tiles` for what a survey has found so far."""
     return {
         "count": number_text(survey["count"]),
-        "size": size_text(survey["size_bytes"]),
+        "size": size_words(survey["size_bytes"], is_estimated=survey.get("is_size_estimated", False)),
         "oldest": day_words(survey["oldest_ns"]),
         "newest": day_words(survey["newest_ns"]),
     }
+
+
+def size_words(size_bytes: int, *, is_estimated: bool) -> str:
+    """A size; that of a database is about that of its datasets."""
+    return f"≈ {size_text(size_bytes)}" if is_estimated else size_text(size_bytes)
 
 
 def day_words(time_ns: int | None) -> str:

@@ -216,8 +216,10 @@ def _native(looked_at: list[str]) -> Iterator[Candidate]:
         share = home / "Library" / "Application Support"
     else:
         share = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    from etiket_gui.record.recorder import default_folder
+
     for place, why in (
-        (share / "etiket-gui" / "recorded", "the recorder of this program writes there"),
+        (default_folder(), "the recorder of this program writes there"),
         (share / "quantum_machines" / "etiket", "an eTiKeT client keeps its data there"),
         (home / ".dataQruiser" / "data" / "qdrive", "an older eTiKeT client keeps its data there"),
     ):

@@ -6,8 +6,10 @@ import contextlib
 import datetime as dt
 import heapq
 import itertools
+import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -90,6 +92,16 @@ class Sums:
         else:
             heapq.heappushpop(self._newest, item)
 
+    def spread_size(self, size_bytes: int) -> bool:
+        """Where no dataset told its size, as in a database, spread that of the whole over them; whether it was so."""
+        if self.size_bytes or not size_bytes or not self.count:
+            return False
+        each = size_bytes // self.count
+        self.size_bytes, self.running_bytes = each * self.count, each * self.running
+        for day in self.days.values():
+            day[1] = each * day[0]
+        return True
+
     def to_json(self, *, examples: int = EXAMPLES) -> dict[str, Any]:
         """The sums and the newest datasets as JSON values."""
         newest = heapq.nlargest(examples, self._newest)
@@ -148,12 +160,27 @@ def survey(job: DeskJob) -> dict[str, Any]:
     try:
         backend = built_backend(kind, config, work_folder, new_source_uuid(), _secret(job))
         summary = backend.discover(DiscoveryRequest(), NothingKnown(), report, job.stop)
+        is_estimated = sums.spread_size(_database_bytes(kind.root(backend.config)))
     finally:
         shutil.rmtree(work_folder, ignore_errors=True)
     result = sums.to_json()
+    result["is_size_estimated"] = is_estimated
     result |= _left_out(summary)
     result |= estimate(job.home, str(job.parameters.get("destination") or ""), sums)
     return result
+
+
+def _database_bytes(root: str) -> int:
+    """How large the file is that a source lies in, with what is beside it and not taken in yet; 0 for other sources."""
+    sizes = []
+    for path in (root, f"{root}-wal"):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            sizes.append(status.st_size)
+    return sum(sizes)
 
 
 def _secret(job: DeskJob) -> str | None:

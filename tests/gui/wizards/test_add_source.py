@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from etiket_gui.gui.desk import Desk
@@ -57,6 +59,10 @@ def test_a_folder_is_recognised_looked_through_and_added_with_a_new_archive(
     hand.wait(lambda: "left out" in wizard.found._ignore._sum.text())
     assert wizard.found._tiles.text_of("count") == "12"
     hand.picture(wizard, "add-3-found")
+    hand.type(wizard, "ignore-new", "*.none")
+    QTest.keyClick(hand.find(wizard, "ignore-new"), Qt.Key.Key_Return)
+    assert wizard.current_step is wizard.found
+    assert wizard.draft.config["ignore"][-1] == "*.none"
     hand.click(wizard, "wizard-next")
     hand.type(wizard, "field-path", str(tmp_path / "archive"))
     hand.click(wizard, "destination-test")
@@ -72,3 +78,48 @@ def test_a_folder_is_recognised_looked_through_and_added_with_a_new_archive(
     assert (source["name"], source["backend"], source["destination"]) == ("fridge data", "folder", "archive")
     assert source["config"]["level"] == 2
     assert (tmp_path / "archive" / ".rmearchive").exists()
+
+
+def test_the_keyboard_alone_leads_through_and_back(wizard: AddSourceWizard, hand: Hand, data: Path) -> None:
+    hand.wait(lambda: bool(wizard.place._kinds))
+    hand.type(wizard, "source-path", str(data))
+    hand.wait(lambda: wizard.place.is_ready)
+    QTest.keyClick(hand.find(wizard, "source-path"), Qt.Key.Key_Return)
+    hand.wait(lambda: wizard.settings.form is not None and wizard.draft.root != "")
+    assert wizard.current_step is wizard.settings
+    QTest.keyClick(hand.find(wizard, "field-root_directory"), Qt.Key.Key_Return)
+    hand.wait(lambda: wizard.current_step is wizard.found)
+    wizard.go_back()
+    assert wizard.current_step is wizard.settings
+    QTest.keyClick(wizard, Qt.Key.Key_Escape)
+    hand.wait(lambda: not wizard.isVisible())
+
+
+def test_a_refused_place_keeps_from_going_on(wizard: AddSourceWizard, hand: Hand, tmp_path: Path) -> None:
+    hand.wait(lambda: bool(wizard.place._kinds))
+    hand.type(wizard, "source-path", str(tmp_path / "nothing"))
+    hand.wait(lambda: "There is nothing at" in wizard.place._said.text())
+    assert not wizard.place.is_ready
+
+
+def test_from_a_date_and_from_now_on_leave_out_what_is_older(
+    wizard: AddSourceWizard, desk: Desk, hand: Hand, data: Path, tmp_path: Path
+) -> None:
+    hand.wait(lambda: bool(wizard.place._kinds))
+    hand.type(wizard, "source-path", str(data))
+    for _ in range(2):
+        hand.click(wizard, "wizard-next")
+    hand.wait(lambda: wizard.draft.survey is not None)
+    hand.click(wizard, "wizard-next")
+    hand.type(wizard, "field-path", str(tmp_path / "archive"))
+    hand.click(wizard, "wizard-next")
+    hand.click(wizard, "since-now")
+    assert wizard.summary._tiles.text_of("count") == "0"
+    assert "12 datasets from before are ignored" in wizard.summary._said.text()
+    hand.click(wizard, "since-date")
+    assert wizard.summary._tiles.text_of("count") == "12"
+    hand.click(wizard, "since-now")
+    hand.click(wizard, "wizard-next")
+    hand.wait(lambda: not wizard.isVisible())
+    (source,) = _sources(desk)
+    assert source["since_ns"] > 0

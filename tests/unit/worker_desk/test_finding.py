@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.qcodes_database import QCoDeSFile
+
 
 def test_a_common_folder_is_found_and_where_was_looked_is_told(
     run_job: Any, data: Path, account_folder: Path, told: list[dict[str, Any]]
@@ -48,3 +50,12 @@ def test_two_places_inside_each_other_are_not_both_ticked(run_job: Any, data: Pa
     found = run_job("find_sources")["found"]
     assert len(found) == 2
     assert sum(item["is_ticked"] for item in found) == 1
+
+
+def test_the_database_that_qcodes_uses_is_offered_with_its_backend(run_job: Any, account_folder: Path) -> None:
+    database = QCoDeSFile(account_folder / "experiments.db")
+    database.many(2)
+    database.close()
+    (item,) = run_job("find_sources")["found"]
+    assert (item["backend"], item["dataset_count"], item["is_ticked"]) == ("qcodes", 2, True)
+    assert "nothing else is set" in item["why"]

@@ -16,6 +16,7 @@ from etiket_gui.worker.desk import surveying
 from etiket_gui.worker.desk.job import DeskJob
 from etiket_gui.worker.desk.kinds import handler_of
 from tests.support.command_line import CommandLineRunner
+from tests.support.qcodes_database import QCoDeSFile
 
 
 def _config(run_job: Any, root: Path, **more: Any) -> dict[str, Any]:
@@ -120,3 +121,17 @@ def test_a_backend_without_patterns_gives_none(run_job: Any, data: Path) -> None
 def test_options_that_make_no_sense_are_refused(run_job: Any) -> None:
     with pytest.raises(UsageError):
         run_job("survey", backend="folder", config={"root_directory": "nowhere"})
+
+
+def test_the_size_of_a_database_stands_for_that_of_its_runs(run_job: Any, tmp_path: Path) -> None:
+    path = tmp_path / "experiments.db"
+    database = QCoDeSFile(path)
+    database.many(3)
+    database.close()
+    values = {"database_path": str(path)}
+    config = run_job("validate", group="backend", identifier="qcodes", values=values)["config"]
+    found = run_job("survey", backend="qcodes", config=config)
+    assert found["count"] == 3
+    assert found["is_size_estimated"]
+    assert 0 < found["size_bytes"] <= path.stat().st_size
+    assert sum(day[2] for day in found["days"]) == found["size_bytes"]

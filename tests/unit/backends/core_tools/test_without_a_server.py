@@ -1,4 +1,4 @@
-"""What can be told of a core-tools source without a database: options, settings files, arrays on axes, newest points."""
+"""What can be told of a core-tools source without a database: options, settings files, axes, newest points."""
 
 from __future__ import annotations
 

@@ -119,6 +119,7 @@ class DestinationFacts:
     sources: tuple[str, ...]
     advice: str = ""
     problem_kind: str = ""
+    total_bytes: int | None = None
 
     @property
     def archived(self) -> int:
@@ -295,7 +296,8 @@ def _destinations(
     told: Mapping[str, tuple[str, str]],
 ) -> tuple[DestinationFacts, ...]:
     rows = connection.execute(
-        "SELECT id, name, kind, config, state, state_reason, last_success_ns, free_bytes FROM destinations ORDER BY id"
+        "SELECT id, name, kind, config, state, state_reason, last_success_ns, free_bytes, total_bytes"
+        " FROM destinations ORDER BY id"
     ).fetchall()
     found = []
     for row in rows:
@@ -319,6 +321,7 @@ def _destinations(
                 sources=tuple(route[3] for route in mine),
                 advice=told.get(f"destination:{row[0]}", _UNTOLD)[0],
                 problem_kind=told.get(f"destination:{row[0]}", _UNTOLD)[1],
+                total_bytes=row[8],
             )
         )
     return tuple(found)

@@ -200,7 +200,7 @@ class DestinationDesk:
         due_s = self._desk.clock.monotonic_s() + _PROBE_EVERY_S
         self._desk.timers.at(("probe", self.row.id), due_s, self._probe_is_due)
         self._desk.writer.close_problem(f"destination:{self.row.id}")
-        self._set_state(DestinationState.OK, "", free_bytes=result["free_bytes"])
+        self._set_state(DestinationState.OK, "", free_bytes=result["free_bytes"], total_bytes=result.get("total_bytes"))
 
     def _other_one(self) -> DestinationRefused:
         where = self.address or self.row.name
@@ -245,11 +245,15 @@ class DestinationDesk:
         if self.circuit.try_at_s is not None:
             self._desk.timers.at(("probe", self.row.id), self.circuit.try_at_s, self._probe_is_due)
 
-    def _set_state(self, state: DestinationState, reason: str, free_bytes: int | None = None) -> None:
+    def _set_state(
+        self, state: DestinationState, reason: str, free_bytes: int | None = None, total_bytes: int | None = None
+    ) -> None:
         is_news = (state, reason) != (self.row.state, self.row.state_reason)
         if not is_news and free_bytes == self.row.free_bytes:
             return
-        self._desk.writer.set_destination_state(self.row.id, state, reason, free_bytes=free_bytes)
+        self._desk.writer.set_destination_state(
+            self.row.id, state, reason, free_bytes=free_bytes, total_bytes=total_bytes
+        )  # fmt: skip
         self.row = self._desk.writer.destination(self.row.id)
         if is_news:
             if state is not DestinationState.OK:

@@ -92,6 +92,7 @@ destinations = Table(
     _number("free_bytes", default=None),
     _text("identity", default=None),
     _number("is_moved"),
+    _number("total_bytes", default=None),
     sqlite_autoincrement=True,
 )
 

@@ -36,7 +36,8 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class DestinationRow:
-    """One configured destination. ``last_success_ns`` is ns since 1970 UTC, ``free_bytes`` as last probed.
+    """One configured destination. ``last_success_ns`` is ns since 1970 UTC, ``free_bytes`` and
+    ``total_bytes`` as last probed.
 
     ``identity`` is what the last good probe said it is ("" before the first, or where it has none); ``is_moved``: its
     configuration was changed since then.
@@ -53,6 +54,7 @@ class DestinationRow:
     free_bytes: int | None
     identity: str = ""
     is_moved: bool = False
+    total_bytes: int | None = None
 
 
 class IdentityOutcome(enum.Enum):

@@ -14,7 +14,7 @@ from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import busy_timeout_ms, known_failures
 
 #: The revision this program reads and writes; revisions are numbers, so that a newer one is known as newer.
-HEAD = "0002"
+HEAD = "0003"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -109,6 +109,7 @@ def destination_row(row: Any) -> DestinationRow:
         free_bytes=row.free_bytes,
         identity=row.identity or "",
         is_moved=bool(row.is_moved),
+        total_bytes=row.total_bytes,
     )
 
 

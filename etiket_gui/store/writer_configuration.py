@@ -407,11 +407,14 @@ class ConfigurationWriter(StoreTransactions):
         reason: str = "",
         free_bytes: int | None = None,
         last_success_ns: int | None = None,
+        total_bytes: int | None = None,
     ) -> None:
         """Write down what is known of a destination as a whole; ``None`` leaves a figure as it is."""
         values: dict[str, Any] = {"state": state.value, "state_reason": reason}
         if free_bytes is not None:
             values["free_bytes"] = free_bytes
+        if total_bytes is not None:
+            values["total_bytes"] = total_bytes
         if last_success_ns is not None:
             values["last_success_ns"] = last_success_ns
         with self._transaction() as connection:

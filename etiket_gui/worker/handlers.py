@@ -241,6 +241,7 @@ class Workshop:
             "problems": [problem.to_json() for problem in probe.problems],
             "identity": probe.identity,
             "free_bytes": probe.free_bytes,
+            "total_bytes": probe.total_bytes,
             "batch_size": capabilities.batch_size,
             "replaces": capabilities.provisional is Provisional.REPLACEABLE,
             "address": destination.address(destination.config),

@@ -78,7 +78,7 @@ class DestinationCard(PlaceCard):
     def _show_space(self) -> None:
         free_bytes = self.facts.free_bytes
         self._space.setVisible(free_bytes is not None)
-        total_bytes = self._total_bytes
+        total_bytes = self._total_bytes or self.facts.total_bytes
         self._space_line.setVisible(free_bytes is not None and bool(total_bytes))
         if free_bytes is None:
             return

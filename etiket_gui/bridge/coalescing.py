@@ -46,12 +46,14 @@ _CHANGES_OVERVIEW = (
 class Told:
     """Everything since the last look. ``dataset_ids`` None means: any dataset may have changed.
 
-    ``progress`` holds the newest of each dataset and each file. ``left_out`` counts events that were told too fast.
+    ``progress`` holds the newest of each dataset and each file, ``ended`` the transfers that are over.
+    ``left_out`` counts events that were told too fast.
     """
 
     events: tuple[Event, ...] = ()
     dataset_ids: frozenset[int] | None = frozenset()
     progress: tuple[DatasetProgressed | FileProgressed, ...] = ()
+    ended: frozenset[int] = frozenset()
     has_new_overview: bool = False
     steering: SteeringChanged | None = None
     problem_count: int | None = None
@@ -70,6 +72,7 @@ class EventBox:
         self._plentiful: deque[Event] = deque()
         self._dataset_ids: set[int] | None = set()
         self._progress: dict[tuple[int, str | None], DatasetProgressed | FileProgressed] = {}
+        self._ended: deque[int] = deque(maxlen=MOST_PROGRESS)
         self._has_new_overview = False
         self._steering: SteeringChanged | None = None
         self._problem_count: int | None = None
@@ -83,6 +86,8 @@ class EventBox:
             elif isinstance(event, DatasetProgressed):
                 self._put_progress((event.transfer_id, None), event)
             else:
+                if isinstance(event, DatasetArchived | TransferFailed):
+                    self._end_progress(event.transfer_id)
                 self._has_new_overview = self._has_new_overview or isinstance(event, _CHANGES_OVERVIEW)
                 self._put_other(event)
 
@@ -91,6 +96,12 @@ class EventBox:
         self._progress[key] = event
         if len(self._progress) > MOST_PROGRESS and guards.is_on("events-are-bounded"):
             del self._progress[next(iter(self._progress))]
+
+    def _end_progress(self, transfer_id: int) -> None:
+        """What was told of a transfer on its way must not be heard after its end."""
+        self._ended.append(transfer_id)
+        for key in [key for key in self._progress if key[0] == transfer_id]:
+            del self._progress[key]
 
     def _put_other(self, event: Event) -> None:
         if isinstance(event, DatasetsChanged):
@@ -129,6 +140,7 @@ class EventBox:
                 events=(*self._events, *self._plentiful),
                 dataset_ids=None if self._dataset_ids is None else frozenset(self._dataset_ids),
                 progress=tuple(self._progress.values()),
+                ended=frozenset(self._ended),
                 has_new_overview=self._has_new_overview,
                 steering=self._steering,
                 problem_count=self._problem_count,

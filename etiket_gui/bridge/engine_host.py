@@ -103,6 +103,7 @@ class EngineHost(QObject):
 
     Signals carry frozen values. ``datasetsChanged`` has a frozenset of dataset ids, or None for "any of them";
     ``progressed`` a tuple of DatasetProgressed and FileProgressed, the newest of each row, at most four times a second;
+    ``transfersEnded``, told before it, a frozenset of transfer ids of which nothing moves any more.
     ``eventHappened`` one event: every rare one, and the newest of those that come by the thousand.
     ``failed`` tells why there is no engine: HomeInUse, StoreTooNew, StoreProblem or ProgramError; then ``stopped``
     follows. ``start`` may be called again after ``stopped``.
@@ -111,6 +112,7 @@ class EngineHost(QObject):
     eventHappened = Signal(object)
     datasetsChanged = Signal(object)
     progressed = Signal(object)
+    transfersEnded = Signal(object)
     overviewChanged = Signal()
     steeringChanged = Signal(object)
     problemsChanged = Signal(int)
@@ -356,6 +358,8 @@ class EngineHost(QObject):
             self.problemsChanged.emit(told.problem_count)
         if told.dataset_ids is None or told.dataset_ids:
             self.datasetsChanged.emit(told.dataset_ids)
+        if told.ended:
+            self.transfersEnded.emit(told.ended)
         if told.progress:
             self.progressed.emit(told.progress)
         if told.has_new_overview:

@@ -61,8 +61,14 @@ class ProgramWatch(QObject):
         host.stopped.connect(self._on_stopped)
         host.failed.connect(self._on_failed)
         host.progressed.connect(self._on_progressed)
+        host.transfersEnded.connect(self._on_ended)
         reads.changed.connect(self.look)
         reads.availabilityChanged.connect(self.look)
+        # A transfer that is broken off may end without a word.
+        self._silence = QTimer(self)
+        self._silence.setSingleShot(True)
+        self._silence.setInterval(int(_STALE_S * 1000) + 100)
+        self._silence.timeout.connect(self.moved)
         self._ages = QTimer(self)
         self._ages.setInterval(_AGES_MS)
         self._ages.timeout.connect(self._renew)
@@ -148,6 +154,7 @@ class ProgramWatch(QObject):
     @Slot()
     def _on_stopped(self) -> None:
         self._progress.clear()
+        self.moved.emit()
         self._set(dataclasses.replace(self._facts, is_running=False, is_measuring=False))
 
     @Slot(object)
@@ -160,6 +167,13 @@ class ProgramWatch(QObject):
         for row in rows:
             if isinstance(row, DatasetProgressed):
                 self._progress[row.transfer_id] = (now_s, row)
+        self._silence.start()
+        self.moved.emit()
+
+    @Slot(object)
+    def _on_ended(self, transfer_ids: frozenset[int]) -> None:
+        for transfer_id in transfer_ids & self._progress.keys():
+            del self._progress[transfer_id]
         self.moved.emit()
 
     @Slot()

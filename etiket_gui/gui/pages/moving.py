@@ -56,6 +56,12 @@ class Moving:
                 self._progress[item.transfer_id] = (item, now_s)
         self.forget_old(now_s)
 
+    def end(self, transfer_ids: Iterable[int]) -> None:
+        """These transfers are over."""
+        for transfer_id in transfer_ids:
+            self._progress.pop(transfer_id, None)
+            self._places.pop(transfer_id, None)
+
     def forget_old(self, now_s: float) -> None:
         """Leave out what was not heard of for a while."""
         self._progress = {key: pair for key, pair in self._progress.items() if now_s - pair[1] < MOVES_FOR_S}

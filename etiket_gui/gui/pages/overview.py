@@ -66,6 +66,7 @@ class OverviewPage(Page):
         host = desk.host
         host.overviewChanged.connect(self.refresh_soon)
         host.progressed.connect(self._note_progress)
+        host.transfersEnded.connect(self._note_ended)
         host.steeringChanged.connect(self._note_steering)
         host.eventHappened.connect(self._note_event)
         host.failed.connect(self._note_failed)
@@ -268,6 +269,10 @@ class OverviewPage(Page):
             self.desk.reads.ask(
                 lambda reads: unsent(reads.connection), self, self._take_unsent, key="unsent", is_long=True
             )
+        self._show_moving()
+
+    def _note_ended(self, transfer_ids: frozenset[int]) -> None:
+        self._moving.end(transfer_ids)
         self._show_moving()
 
     def _take_places(self, places: dict[int, tuple[int, int]]) -> None:

@@ -98,6 +98,15 @@ def test_progress_is_summed_up_at_the_bottom(program: Program) -> None:
     assert line._line.fraction == 0.5
 
 
+def test_progress_ends_with_the_last_dataset_that_moves(program: Program) -> None:
+    line = program.window._status
+    program.watch._on_progressed((DatasetProgressed(1, "u1", "run 1", 50, 100, 5.0, None),))
+    assert line._moving.text() == "Sending 1 dataset · 5\u00a0B/s · estimating"
+    program.host.transfersEnded.emit(frozenset({1}))
+    assert line._moving.text() == ""
+    assert not line._line.isVisible()
+
+
 def test_narrow_window_shows_icons_alone_with_their_words_in_tooltips(program: Program, qtbot: QtBot) -> None:
     window = program.window
     window.resize(QSize(1400, 900))

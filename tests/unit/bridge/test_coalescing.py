@@ -10,6 +10,7 @@ from etiket_gui.domain.events import (
     FileProgressed,
     ProblemsChanged,
     SteeringChanged,
+    TransferFailed,
     WorkerRestarted,
 )
 
@@ -32,6 +33,21 @@ def test_of_each_row_only_the_newest_progress_is_kept() -> None:
     assert sorted((type(event).__name__, event.transfer_id, event.done_bytes) for event in told.progress) == [
         ("DatasetProgressed", 1, 99), ("DatasetProgressed", 2, 99), ("FileProgressed", 1, 99),
     ]  # fmt: skip
+
+
+def test_nothing_moves_any_more_of_a_transfer_that_is_over() -> None:
+    box = EventBox()
+    box.put(_moved(1))
+    box.put(FileProgressed(1, "u1", "a.dat", 1, 100, 1.0, None))
+    box.put(_moved(2))
+    box.put(_archived(1))
+    box.put(TransferFailed(3, 3, "u3", "n", "d", "Busy", "It is busy.", None))
+    told = box.take()
+    assert [event.transfer_id for event in told.progress] == [2]
+    assert told.ended == {1, 3}
+    box.put(_moved(3))
+    assert [event.transfer_id for event in box.take().progress] == [3], "the next try of it moves again"
+    assert box.take().ended == frozenset()
 
 
 def test_sizes_beyond_32_bits_stay_whole() -> None:

@@ -23,6 +23,16 @@ def test_progress_is_told_at_both_ends_and_forgotten_when_it_stops() -> None:
     assert not moving.is_anything
 
 
+def test_what_is_over_does_not_move_any_more() -> None:
+    moving = Moving()
+    moving.note([_told(1, 10), _told(2, 20)], 0.0)
+    moving.place({1: (7, 9), 2: (7, 9)})
+    moving.end(frozenset({1, 5}))
+    assert [item.name for item in moving.of_source(7)] == ["run 2"]
+    moving.end(frozenset({2}))
+    assert not moving.is_anything
+
+
 def test_the_rest_is_within_a_factor_of_one_and_a_half_or_not_told() -> None:
     total, sent, now_s = 4_000_000_000, 0.0, 0.0
     moments: list[tuple[float, float | None]] = []

@@ -227,6 +227,28 @@ def test_run_whose_data_was_removed_is_never_sent_as_an_empty_one(source: Source
         source.read(kept)
 
 
+def test_between_two_passes_through_a_long_table_only_its_end_is_looked_at(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etiket_gui.backends.core_tools.scanning._LONG_PASS_S", 0.0)
+    monkeypatch.setattr("etiket_gui.backends.core_tools.scanning._PASS_TIMES", 1e6)
+    edited = source.database.measure("old", stability_diagram())
+    voltage = sweep("P1", [0.0], shape=[5])
+    running = source.database.measure("running", [voltage], is_complete=False, started_s=time.time())
+    assert set(source.scan()[1]) == {"old", "running"}
+    source.database.measure("new", stability_diagram())
+    source.database.append(running, voltage, [1.0])
+    source.database.update(edited, starred=True)
+    summary, found = source.scan()
+    assert set(found) == {"new", "running"}
+    assert (summary.seen_count, summary.is_complete_scan, summary.missing) == (3, True, ())
+    source.database.update(running, completed=True)
+    assert set(source.scan()[1]) == {"running"}
+    # A new process, as for every `run --once`, begins with a whole pass.
+    source.backend = source.fresh()
+    assert set(source.scan()[1]) == {"old"}
+
+
 # ---------------------------------------------------------------------------------------------------- running
 
 

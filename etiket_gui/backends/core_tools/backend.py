@@ -24,7 +24,7 @@ from etiket_gui.backends.core_tools.describing import describe, iso, json_in, me
 from etiket_gui.backends.core_tools.newest import newest_points
 from etiket_gui.backends.core_tools.recognising import recognise_settings
 from etiket_gui.backends.core_tools.rows import Parameter, Run, Tables
-from etiket_gui.backends.core_tools.scanning import OpenRuns, Scan, fingerprint_of, is_uuid
+from etiket_gui.backends.core_tools.scanning import OpenRuns, Passes, Scan, fingerprint_of, is_uuid
 from etiket_gui.backends.derived_files import DerivedFiles
 from etiket_gui.backends.directories import conversion
 from etiket_gui.converters.netcdf import write_netcdf
@@ -70,6 +70,7 @@ class CoreToolsBackend(DatabaseBackend):
         super().__init__(config, context)
         self._options = _as_core_tools(config)
         self._open_runs = OpenRuns(self._options.interrupted_after)
+        self._passes = Passes()
 
     @classmethod
     def recognise(cls, path: Path, stop: StopToken) -> Recognition | None:
@@ -97,7 +98,7 @@ class CoreToolsBackend(DatabaseBackend):
         stop.check()
         with connected(self._options, self._password()) as connection:
             tables = Tables(connection, self._options)
-            return Scan(tables, self._open_runs, known, report, stop).run(request)
+            return Scan(tables, self._open_runs, self._passes, known, report, stop).run(request)
 
     def read(self, identifier: str, stop: StopToken) -> Content:
         """The run's arrays as ``measurement.h5``, with ``snapshot.json`` and ``metadata.json``."""

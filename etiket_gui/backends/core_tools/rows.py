@@ -102,12 +102,15 @@ class Tables:
     def _or_null(self, column: str, kind: str) -> str:
         return column if column in self.columns else f"NULL::{kind}"
 
-    def _select_run(self) -> str:
+    def _row_state(self) -> str:
         state = [name for name in _STATE if name in self.columns]
         if "snapshot" in self.columns:
             state.append("octet_length(snapshot)")
         if "metadata" in self.columns:
             state.append("md5(metadata)")
+        return f"('x' || left(md5(ROW({', '.join(state)})::text), 16))::bit(64)::bigint"
+
+    def _select_run(self) -> str:
         zone = "AT TIME ZONE current_setting('TimeZone')"
         stop = f"extract(epoch FROM stop_time {zone})::float8" if "stop_time" in self.columns else "NULL::float8"
         wanted = (
@@ -122,14 +125,22 @@ class Tables:
             f"coalesce({self._or_null('data_size', 'integer')}, 0) AS data_size",
             f"{self._or_null('sync_location', 'text')} AS sync_location",
             f"{self._or_null('exp_data_location', 'text')} AS location",
-            f"('x' || left(md5(ROW({', '.join(state)})::text), 16))::bit(64)::bigint AS row_state",
+            f"{self._row_state()} AS row_state",
         )
         return " ".join(("SELECT", ", ".join(wanted), "FROM", OVERVIEW))
 
-    def runs_after(self, row_id: int, limit: int) -> list[Run]:
-        """Up to ``limit`` runs in the order they were made, from the row after ``row_id`` on."""
-        query = f"{self._select_run()} WHERE id > %s ORDER BY id LIMIT %s"
-        return [self._run(row) for row in self._connection.execute(query, (row_id, limit))]
+    def states_after(self, row_id: int, limit: int) -> list[tuple[int, int, bool, bool, int]]:
+        """(row id, uuid, is completed, is cleared, row state) of up to ``limit`` runs, in order after ``row_id``.
+
+        That is all there is to know of a run that did not change.
+        """
+        from psycopg.rows import tuple_row
+
+        cleared = f"coalesce({self._or_null('data_cleared', 'boolean')}, false)"
+        columns = f"id, uuid, coalesce(completed, false), {cleared}, {self._row_state()}"
+        query = f"SELECT {columns} FROM {OVERVIEW} WHERE id > %s ORDER BY id LIMIT %s"  # noqa: S608
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(query, (row_id, limit)).fetchall()
 
     def runs(self, uuids: Iterable[int]) -> list[Run]:
         """The runs with these uuids that are there."""

@@ -14,8 +14,10 @@ from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 
-_ROWS_PER_QUERY = 1000
+_ROWS_PER_QUERY = 2000
 _NS = 1_000_000_000
+_LONG_PASS_S = 0.2
+_PASS_TIMES = 100.0
 _CLEARED = "data removed from the database"
 
 
@@ -65,6 +67,37 @@ class OpenRuns:
         return (RunState.INTERRUPTED if is_quiet else RunState.LIVE), seen.since_s
 
 
+class Passes:
+    """When the whole table was gone through last, what was at its end, and whether that is recent enough.
+
+    A pass that took long is repeated when a hundred times that time is over; meanwhile only the end is looked at.
+    """
+
+    def __init__(self) -> None:
+        self.last_id = -1
+        self.count = 0
+        self.still_open: list[int] = []
+        self._begun_s = 0.0
+        self._next_s = 0.0
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether only new and open runs need a look."""
+        return time.monotonic() < self._next_s
+
+    def begin(self) -> None:
+        """A pass begins."""
+        self._begun_s = time.monotonic()
+        self._next_s = 0.0
+
+    def end(self, last_id: int, count: int, still_open: list[int]) -> None:
+        """It ended well."""
+        self.last_id, self.count, self.still_open = last_id, count, still_open
+        duration_s = time.monotonic() - self._begun_s
+        if duration_s >= _LONG_PASS_S:
+            self._next_s = time.monotonic() + _PASS_TIMES * duration_s
+
+
 class Scan:
     """One look at the database."""
 
@@ -72,12 +105,14 @@ class Scan:
         self,
         tables: Tables,
         open_runs: OpenRuns,
+        passes: Passes,
         known: KnownDatasets,
         report: Callable[[Found], None],
         stop: StopToken,
     ) -> None:
         self._tables = tables
         self._open_runs = open_runs
+        self._passes = passes
         self._known = known
         self._report = report
         self._stop = stop
@@ -92,25 +127,29 @@ class Scan:
             seen, missing = self._look_at(request.identifiers)
             return self._summary(seen, missing, begun_s, is_complete=False)
         known = self._known.fingerprints()
+        if request.is_everything and self._passes.is_enough:
+            return self._look_at_the_end(known, begun_s)
+        self._passes.begin()
         there: set[str] = set()
         still_open: list[int] = []
         cleared = 0
         last_id = -1
-        while runs := self._tables.runs_after(last_id, _ROWS_PER_QUERY):
+        while states := self._tables.states_after(last_id, _ROWS_PER_QUERY):
             self._stop.check()
-            last_id = runs[-1].id
-            counts = self._tables.point_counts([run for run in runs if not run.is_completed])
-            for run in runs:
-                if run.is_cleared and run.identifier not in known:
+            last_id = states[-1][0]
+            moved: list[int] = []
+            for _, uuid, is_completed, is_cleared, row_state in states:
+                identifier = str(uuid)
+                fingerprint = known.get(identifier)
+                if is_cleared and fingerprint is None:
                     cleared += 1
                     continue
-                there.add(run.identifier)
-                if not run.is_completed:
-                    still_open.append(run.uuid)
-                found = self._found(run, counts.get(run.uuid, (0, 0)))
-                if known.get(run.identifier) != found.fingerprint:
-                    self._report(found)
+                there.add(identifier)
+                if not is_completed or fingerprint != row_state:
+                    moved.append(uuid)
+            still_open += self._look(moved, known)
         missing = tuple(sorted(known.keys() - there)) if request.is_everything else ()
+        self._passes.end(last_id, len(there), still_open)
         return self._summary(
             len(there),
             missing,
@@ -119,6 +158,31 @@ class Scan:
             skipped={_CLEARED: cleared} if cleared else {},
             cursor=self._open_runs.cursor(still_open),
         )
+
+    def _look_at_the_end(self, known: Mapping[str, int], begun_s: float) -> DiscoverySummary:
+        """New runs and open ones, between two passes through a long table."""
+        passes = self._passes
+        still_open = self._look(passes.still_open, known)
+        while states := self._tables.states_after(passes.last_id, _ROWS_PER_QUERY):
+            self._stop.check()
+            passes.last_id = states[-1][0]
+            wanted = [uuid for _, uuid, _, is_cleared, _ in states if not is_cleared or str(uuid) in known]
+            passes.count += len(wanted)
+            still_open += self._look(wanted, known)
+        passes.still_open = still_open
+        cursor = self._open_runs.cursor(still_open)
+        return self._summary(passes.count, (), begun_s, is_complete=True, cursor=cursor)
+
+    def _look(self, uuids: list[int], known: Mapping[str, int]) -> list[int]:
+        """Report those of the runs that are not as they are known; returns the ones that are not completed."""
+        runs = self._tables.runs(uuids) if uuids else []
+        still_open = [run for run in runs if not run.is_completed]
+        counts = self._tables.point_counts(still_open)
+        for run in runs:
+            found = self._found(run, counts.get(run.uuid, (0, 0)))
+            if known.get(run.identifier) != found.fingerprint:
+                self._report(found)
+        return [run.uuid for run in still_open]
 
     def _look_at(self, identifiers: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
         numbers = {name: int(name) for name in identifiers if is_uuid(name)}

@@ -179,7 +179,9 @@ class BannerArea(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._found: tuple[Banner, ...] = ()
         self._shown: tuple[Banner, ...] = ()
+        self._most = MOST_SHOWN
         self._layout = column(self, spacing=Space.S)
         self._layout.setContentsMargins(Space.XL, Space.M, Space.XL, 0)
         self._rows = [BannerRow() for _ in range(MOST_SHOWN)]
@@ -194,9 +196,16 @@ class BannerArea(QWidget):
         """The banners that are shown."""
         return self._shown
 
+    def set_most(self, most: int) -> None:
+        """Show so many at most from now on."""
+        if most != self._most:
+            self._most = most
+            self.show_banners(self._found)
+
     def show_banners(self, found: tuple[Banner, ...]) -> None:
         """Show these, the first few of them."""
-        wanted = found[:MOST_SHOWN]
+        self._found = found
+        wanted = found[: self._most]
         if wanted == self._shown:
             return
         self._shown = wanted

@@ -101,6 +101,7 @@ class DiagnosticsDialog(QDialog):
         self._save_button.clicked.connect(self._choose)
         close = buttons.addButton(self.tr("Close"), QDialogButtonBox.ButtonRole.RejectRole)
         close.setObjectName("diagnostics-close")
+        close.setAccessibleName(close.text())
         buttons.rejected.connect(self.reject)
         line.addWidget(buttons)
         return line

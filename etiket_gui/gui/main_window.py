@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QSize, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
-from etiket_gui.gui.banners import BannerArea, banners
+from etiket_gui.gui.banners import MOST_SHOWN, BannerArea, banners
 from etiket_gui.gui.header import Header, StatusLine
 from etiket_gui.gui.program_watch import ProgramWatch
 from etiket_gui.gui.rail import Rail
@@ -19,6 +19,8 @@ from etiket_gui.gui.widgets.layouts import column, row
 
 #: Below so many characters of width, navigation and header show icons alone.
 _NARROW_CHARACTERS = 118
+#: Below so many lines of height, only the worst banner is shown, so that there is room for the page.
+_LOW_LINES = 38
 _USUAL_SIZE = QSize(1180, 780)
 _LEAST_CHARACTERS, _LEAST_LINES = 70, 24
 
@@ -64,6 +66,8 @@ class MainWindow(QMainWindow):
         self._header = Header(steering)
         self._banners = BannerArea()
         self._stack = QStackedWidget()
+        # Pages scroll; what stands above them keeps its room.
+        self._stack.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._status = StatusLine()
         self._assemble()
         self._add_shortcuts()
@@ -176,6 +180,8 @@ class MainWindow(QMainWindow):
         is_narrow = self.width() < self.fontMetrics().averageCharWidth() * _NARROW_CHARACTERS
         self._rail.set_narrow(is_narrow=is_narrow)
         self._header.set_narrow(is_narrow=is_narrow)
+        is_low = self.height() < self.fontMetrics().height() * _LOW_LINES
+        self._banners.set_most(1 if is_low else MOST_SHOWN)
 
     def showEvent(self, event: QShowEvent) -> None:
         """The page that is shown is made now at the latest."""

@@ -192,6 +192,8 @@ class SettingsDialog(QDialog):
         save.setDefault(True)
         cancel = buttons.addButton(self.tr("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         cancel.setObjectName("settings-cancel")
+        for button in (save, cancel):
+            button.setAccessibleName(button.text())
         buttons.accepted.connect(self._save)
         buttons.rejected.connect(self.reject)
         bottom.addWidget(buttons)

@@ -14,12 +14,24 @@ def give_room(field: QAbstractSpinBox) -> None:
         line.setTextMargins(Space.XS + 2, 0, 0, 0)
 
 
+def name_line(field: QAbstractSpinBox, name: str) -> None:
+    """The line in the field is what gets the focus, so it carries the name, too."""
+    line = field.lineEdit()
+    if line is not None:
+        line.setAccessibleName(name)
+
+
 class NumberField(QSpinBox):
     """A whole number."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         give_room(self)
+
+    def setAccessibleName(self, name: str) -> None:
+        """Name the field for screen readers."""
+        super().setAccessibleName(name)
+        name_line(self, name)
 
 
 class DecimalField(QDoubleSpinBox):
@@ -29,6 +41,11 @@ class DecimalField(QDoubleSpinBox):
         super().__init__(parent)
         give_room(self)
 
+    def setAccessibleName(self, name: str) -> None:
+        """Name the field for screen readers."""
+        super().setAccessibleName(name)
+        name_line(self, name)
+
 
 class DateField(QDateEdit):
     """A day, chosen from a calendar or typed."""
@@ -36,3 +53,8 @@ class DateField(QDateEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setCalendarPopup(True)
+
+    def setAccessibleName(self, name: str) -> None:
+        """Name the field for screen readers."""
+        super().setAccessibleName(name)
+        name_line(self, name)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QImage
 
 from etiket_gui.domain.commands import AskStatus
 from etiket_gui.osys.control import ControlClient, NobodyAnswers
 from etiket_gui.settings.home import Home
+from tests.support.desktop import NEEDED, Desktop, wait_for
 
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.slow,
     pytest.mark.skipif(
-        not all(shutil.which(name) for name in ("Xvfb", "openbox", "xdotool", "scrot")),
+        not all(shutil.which(name) for name in NEEDED),
         reason="Xvfb, openbox, xdotool or scrot is not installed",
     ),
 ]
@@ -33,71 +32,6 @@ _XEMBED_PANEL = (
     "true", "--expand", "true",
 )  # fmt: skip
 _WATCHER = ("org.kde.StatusNotifierWatcher", "/StatusNotifierWatcher")
-
-
-class Desktop:
-    """One X server with a window manager, and what is started on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
-        reading, writing = os.pipe()
-        self.environment = {**os.environ, "NO_AT_BRIDGE": "1"}
-        for name in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
-            self.environment.pop(name, None)
-        self.start(
-            "Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp", pass_fds=(writing,)
-        )
-        os.close(writing)
-        with os.fdopen(reading) as file:
-            self.environment["DISPLAY"] = f":{file.readline().strip()}"
-        self.start("openbox")
-
-    def start(self, *command: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-        """Start a program on this desktop; it ends with it."""
-        process = subprocess.Popen(
-            command, env=self.environment, pass_fds=pass_fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self._processes.append(process)
-        return process
-
-    def run(self, *command: str) -> str:
-        """What a program prints."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=20, check=False)
-        return done.stdout
-
-    def picture(self) -> QImage:
-        """The screen now."""
-        path = self.folder / "screen.png"
-        self.run("scrot", "-o", str(path))
-        return QImage(str(path))
-
-    def click(self, x: int, y: int, button: int) -> None:
-        """Click there."""
-        self.run("xdotool", "mousemove", str(x), str(y), "sleep", "0.2", "click", str(button))
-
-    def windows(self, name: str) -> list[str]:
-        """The windows of that title which are shown."""
-        return self.run("xdotool", "search", "--onlyvisible", "--name", name).split()
-
-    def end(self) -> None:
-        """End everything, the server last."""
-        for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def wait_for(what: Callable[[], object], timeout_s: float = 30.0) -> None:
-    """Wait until that is so."""
-    end_s = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -38,8 +37,8 @@ from etiket_gui.domain.stopping import StopToken
 NETWORK_POLL_INTERVAL_S = 60.0
 #: A finished run says so itself, in the same transaction as its last point: one more unchanged look is enough.
 SETTLE_TIME_S = 0.2
-#: Made files of so many datasets stay until they are sent; a batch is smaller.
-_KEPT_DATASETS = 64
+#: Of so many datasets it is remembered what the database was when they were read; a batch is smaller.
+_KEPT_READINGS = 500
 
 
 class QCoDeSBackend(DatabaseBackend):
@@ -62,7 +61,6 @@ class QCoDeSBackend(DatabaseBackend):
         copies_only = self._options.is_on_network()
         self._access = Access(self._path, context.work_folder / "database-copy", copies_only=copies_only)
         self._discovery = Discovery(self._access, self._options.interrupted_after, self._file_key)
-        self._made: OrderedDict[str, Path] = OrderedDict()
         self._read: OrderedDict[str, tuple[Signature, int]] = OrderedDict()
 
     @classmethod
@@ -135,7 +133,7 @@ class QCoDeSBackend(DatabaseBackend):
         and Stopped.
         """
         with _AwayIsOffline(self._path):
-            files = self._files_of(identifier)
+            files = DerivedFiles(self.context.work_folder, identifier)
             try:
                 if identifier == identifier_of(self.context.source_uuid):
                     return read_database(self._path, self.context.source_uuid, files, time.time_ns(), stop)
@@ -145,7 +143,6 @@ class QCoDeSBackend(DatabaseBackend):
                 made = make_files(self._access, head, files, stop)
             except BaseException:
                 files.discard()
-                self._made.pop(identifier, None)
                 raise
             self._remember(identifier, signature, fingerprint)
             description = describe(head, run_state, identifier, self._static_attributes())
@@ -225,18 +222,10 @@ class QCoDeSBackend(DatabaseBackend):
             attributes["set_up"] = self._options.set_up
         return attributes
 
-    def _files_of(self, identifier: str) -> DerivedFiles:
-        files = DerivedFiles(self.context.work_folder, identifier)
-        self._made.pop(identifier, None)
-        self._made[identifier] = files.folder
-        while len(self._made) > _KEPT_DATASETS:
-            shutil.rmtree(self._made.popitem(last=False)[1], ignore_errors=True)
-        return files
-
     def _remember(self, identifier: str, signature: Signature, fingerprint: int) -> None:
         self._read.pop(identifier, None)
         self._read[identifier] = signature, fingerprint
-        while len(self._read) > _KEPT_DATASETS:
+        while len(self._read) > _KEPT_READINGS:
             self._read.popitem(last=False)
 
 

@@ -12,6 +12,7 @@ import pytest
 from etiket_gui.backends.registry import BackendRegistry
 from etiket_gui.osys import plugin_folder
 from etiket_gui.settings.home import Home
+from tests.support.command_line import CommandLineRunner
 
 PLUGIN = """
 from etiket_gui.backends.plugin_bases import FileSource, FileSourceConfig
@@ -80,3 +81,20 @@ def test_folder_that_is_not_there_or_is_none(tmp_path: Path) -> None:
     assert plugin_folder.why_refused(tmp_path / "nothing") == ""
     (tmp_path / "file").touch()
     assert "is not a folder" in plugin_folder.why_refused(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the rights of a folder in lists, and profiles are private")
+def test_plugins_tells_what_is_loaded_from_the_folder_and_why_a_folder_is_refused(
+    home_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = CommandLineRunner(capsys)
+    home = Home(home_folder)
+    home.prepare()
+    install(home.plugins)
+    listed = {item["name"]: item for item in command.ok("--json", "plugins").json}
+    assert (listed["late"]["is_usable"], listed["late"]["origin"]) == (True, "late-plugin-for-tests 1.0")
+    home.plugins.chmod(0o777)
+    listed = {item["name"]: item for item in command.ok("--json", "plugins").json}
+    assert "late" not in listed
+    assert "can be written by other accounts" in listed["plugins"]["disabled_because"]
+    assert "chmod go-w" in command.ok("plugins").out

@@ -195,9 +195,9 @@ def _create(group: h5py.Group, variable: Variable, dims: Mapping[str, int]) -> h
         options["chunks"] = tuple(max(1, min(size, 1024)) for size in shape)
     elif shape and int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= COMPRESSED_FROM_BYTES:
         options["chunks"] = _chunks(shape, dtype.itemsize)
-        if variable.dtype is not TEXT:
+        if not isinstance(variable.dtype, Text):
             options |= {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True}
-    if variable.dtype is not TEXT:
+    if not isinstance(variable.dtype, Text):
         # Every value is written, so filling the space before that would only cost time.
         options["fill_time"] = "never" if 0 not in shape else "alloc"
     return group.create_dataset(variable.name, shape, dtype, track_times=False, **options)

@@ -13,7 +13,7 @@ from etiket_gui.backends.qcodes.cells import Array
 from etiket_gui.backends.qcodes.columns import Budget, Column
 from etiket_gui.backends.qcodes.points import slices
 from etiket_gui.backends.qcodes.runs import quoted
-from etiket_gui.converters.netcdf import Group, Text, Variable, safe_name
+from etiket_gui.converters.netcdf import TEXT, Group, Text, Variable, safe_name
 from etiket_gui.domain.stopping import StopToken
 
 ROW = "row"
@@ -66,7 +66,7 @@ class _Cells:
 
 
 def _variable(name: str, dims: tuple[str, ...], column: Column, attributes: dict[str, Any]) -> Variable:
-    dtype: np.dtype[Any] | Text = Text() if column.dtype.kind == "O" else column.dtype
+    dtype: np.dtype[Any] | Text = TEXT if column.dtype.kind == "O" else column.dtype
     return Variable(name, dims, dtype, attributes, column.blocks)
 
 

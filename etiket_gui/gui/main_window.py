@@ -66,8 +66,8 @@ class MainWindow(QMainWindow):
         self._header = Header(steering)
         self._banners = BannerArea()
         self._stack = QStackedWidget()
-        # Pages scroll; what stands above them keeps its room.
-        self._stack.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        # Pages scroll up and down; what stands above them keeps its room.
+        self._stack.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self._status = StatusLine()
         self._assemble()
         self._add_shortcuts()
@@ -75,7 +75,9 @@ class MainWindow(QMainWindow):
         watch.moved.connect(self._show_moving)
         self._show_state()
         metrics = self.fontMetrics()
-        self.setMinimumSize(metrics.averageCharWidth() * _LEAST_CHARACTERS, metrics.height() * _LEAST_LINES)
+        self.setMinimumHeight(metrics.height() * _LEAST_LINES)
+        # On a part and not on the window, so that a page that needs more room gets it.
+        self._header.setMinimumWidth(metrics.averageCharWidth() * _LEAST_CHARACTERS)
         self.resize(_USUAL_SIZE)
 
     def _assemble(self) -> None:

@@ -186,6 +186,7 @@ QHeaderView {{ background: {p.surface}; border: none; }}
 QHeaderView::section {{ color: {p.muted}; background: {p.surface}; border: none;
     border-bottom: 1px solid {p.border}; padding: {Space.S}px; font-weight: 600; }}
 QHeaderView::section:hover {{ color: {p.text}; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QTableCornerButton::section {{ background: {p.surface}; border: none; }}
 QMenu {{ background: {p.surface}; border: 1px solid {p.outline}; padding: {Space.XS}px; }}
 QMenu::item {{ color: {p.text}; padding: {Space.XS + 2}px {Space.XL}px; border-radius: {Radius.SMALL}px; }}

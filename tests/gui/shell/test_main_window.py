@@ -111,7 +111,7 @@ def test_narrow_window_shows_icons_alone_with_their_words_in_tooltips(program: P
     window = program.window
     window.resize(QSize(1400, 900))
     assert not window._rail.is_narrow
-    window.resize(window.minimumSize())
+    window.resize(window.minimumSizeHint())
     qtbot.waitUntil(lambda: window._rail.is_narrow)
     assert button(program, "nav-datasets").toolTip() == "Datasets"
     assert button(program, "nav-datasets").accessibleName() == "Datasets"

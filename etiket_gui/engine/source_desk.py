@@ -249,7 +249,9 @@ class SourceDesk:
     def _take_traits(self, traits: SourceTraits) -> None:
         self.traits = traits
         is_share = traits.poll_interval_s is not None
-        live_look_s = (_LIVE_LOOK_SHARE_S if is_share else _LIVE_LOOK_S) if traits.live_sync else None
+        # A database answers in milliseconds; it is polled only because it sends no events.
+        is_slow = is_share and "://" not in traits.root
+        live_look_s = (_LIVE_LOOK_SHARE_S if is_slow else _LIVE_LOOK_S) if traits.live_sync else None
         book = SettleBook(traits.settle_time_s, is_share=is_share, live_look_s=live_look_s)
         self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
         self._discovery.on_looked = lambda outcomes, growing: self.on_looked(self, outcomes, growing)

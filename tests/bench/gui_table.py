@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QApplication, QTableView
+from PySide6.QtWidgets import QApplication
 
 from etiket_gui.bridge.engine_host import EngineHost
 from etiket_gui.bridge.queries_datasets import Column, TableQuestion
 from etiket_gui.bridge.reads import StoreReads
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
-from etiket_gui.gui.models.table_keeper import TableKeeper
+from etiket_gui.gui.pages.dataset_table import DatasetTable
+from etiket_gui.gui.theme.theme import Theme
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
 from tests.support.qt_stalls import StallProbe
@@ -57,12 +58,9 @@ class Table:
     def __init__(self, home: Home) -> None:
         self.reads = StoreReads(home)
         self.model = DatasetTableModel(self.reads)
-        self.view = QTableView()
-        self.view.setModel(self.model)
-        self.view.verticalHeader().setDefaultSectionSize(26)
-        self.view.setWordWrap(False)
+        Theme("light").apply()
+        self.view = DatasetTable(self.model)
         self.view.resize(1200, 760)
-        self.keeper = TableKeeper(self.view, self.model)
         self.listed: list[int] = []
         self.model.listed.connect(self.listed.append)
         self.view.show()

@@ -13,6 +13,7 @@ from etiket_gui.bridge.queries_datasets import Column
 from etiket_gui.gui.models.dataset_roles import FIRST_COLUMNS
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
 from etiket_gui.gui.models.dataset_texts import column_title
+from etiket_gui.gui.models.steady_view import SteadyTableView
 from etiket_gui.gui.models.table_keeper import TableKeeper
 from etiket_gui.gui.pages.dataset_cells import DatasetCells
 from etiket_gui.gui.theme.tokens import Space
@@ -36,7 +37,7 @@ _WIDTHS = {
 }
 
 
-class DatasetTable(QTableView):
+class DatasetTable(SteadyTableView):
     """``opened`` when somebody wants to see the current row, ``peeked`` to open or close the pane.
 
     ``menuRequested`` has a place on the screen, ``columnsChosen`` the columns somebody chose.

@@ -163,6 +163,7 @@ class DropSheet(QDialog):
         self._destinations: tuple[DestinationSetup, ...] | None = None
         self._names: set[str] = set()
         self._choice: DestinationChoice | None = None
+        self._archive_folder = ""
         self.setObjectName("drop-sheet")
         self.setWindowTitle(self.tr("Add what was dropped"))
         self._title = PageTitle(self.tr("Looking what that is…"))
@@ -243,7 +244,14 @@ class DropSheet(QDialog):
         for answer in result["answers"]:
             if answer["path"] not in known:
                 self._show_answer(answer)
+        self._archive_folder = result["archive_folder"]
+        self._suggest_archive()
         self._tell()
+
+    def _suggest_archive(self) -> None:
+        """One click less: a folder for the archive stands there already."""
+        if self._choice is not None and self._archive_folder and not self._destinations:
+            self._choice.suggest_path(self._archive_folder)
 
     def _on_failure(self, error: EtiketError) -> None:
         self._job = None
@@ -261,6 +269,7 @@ class DropSheet(QDialog):
             self._choice.changed.connect(self._tell)
             self._choice_place.addWidget(PageTitle(self.tr("Where do they go?")))
             self._choice_place.addWidget(self._choice)
+            self._suggest_archive()
         self._tell()
 
     def _addable(self) -> list[DropCard]:

@@ -149,6 +149,16 @@ class Robot:
         self.clicks += 1
         time.sleep(0.1)
 
+    def drag(self, begin: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drag something from a point of the screen to another, as slowly as a hand; no click."""
+        steps = 20
+        words = ["mousemove", str(begin[0]), str(begin[1]), "sleep", "0.3", "mousedown", "1", "sleep", "0.3"]
+        for step in range(1, steps + 1):
+            x, y = (round(a + (b - a) * step / steps) for a, b in zip(begin, end, strict=True))
+            words += ["mousemove", str(x), str(y), "sleep", "0.05"]
+        _xdotool(*words, "sleep", "0.5", "mouseup", "1")
+        time.sleep(0.3)
+
     def type(self, text: str) -> None:
         """Type."""
         _xdotool("type", "--delay", "8", text)
@@ -217,12 +227,28 @@ def play(script: Callable[[Robot], None], home: str, report: Path) -> int:
     """Run the program with a robot before it; the report says how it went. Returns the program's exit code."""
     from etiket_gui.bootstrap import start_window
 
+    _sit_down(lambda: script, report)
+    return start_window(home)
+
+
+def join(script: str, report: str) -> None:
+    """Sit down before a program that begins just now in this process; ``script`` is MODULE:FUNCTION."""
+    _sit_down(lambda: _named(script), Path(report))
+
+
+def _named(script: str) -> Callable[[Robot], None]:
+    module, _, function = script.partition(":")
+    found: Callable[[Robot], None] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _sit_down(script: Callable[[], Callable[[Robot], None]], report: Path) -> None:
     robot = Robot(report.parent)
     outcome: dict[str, Any] = {"error": "the script did not end"}
 
     def perform() -> None:
         try:
-            script(robot)
+            script()(robot)
             outcome["error"] = ""
         except BaseException:  # noqa: BLE001  it is told in the report
             outcome["error"] = traceback.format_exc()
@@ -236,9 +262,10 @@ def play(script: Callable[[Robot], None], home: str, report: Path) -> int:
                 os._exit(3)
 
     threading.Thread(target=perform, name="robot", daemon=True).start()
-    return start_window(home)
 
 
 if __name__ == "__main__":
-    module, _, function = sys.argv[1].partition(":")
-    sys.exit(play(getattr(importlib.import_module(module), function), sys.argv[2], Path(sys.argv[3])))
+    # Scripts import this module under its own name, so what they are given must be of that one.
+    itself = importlib.import_module("tests.support.robot")
+
+    sys.exit(itself.play(itself._named(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QToolButto
 
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
+from etiket_gui.gui.drops import DropFilter
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.theme.tokens import Space, TextRole
@@ -167,22 +168,27 @@ class PlacesStep(Step):
 
     def add_path(self, path: str) -> None:
         """Add a place that a person chose."""
+        self.add_paths([path])
+
+    def add_paths(self, paths: list[str]) -> None:
+        """Add places that a person chose or dropped; what is no source is refused with a sentence."""
         self._say(self.tr("Looking what that is…"), "muted")
-        self._desk.jobs.start("recognise", {"paths": [path]}, self, self._on_recognised, self._on_failure)
+        self._desk.jobs.start("recognise", {"paths": paths}, self, self._on_recognised, self._on_failure)
 
     def _on_recognised(self, result: dict[str, Any]) -> None:
-        answer = result["answers"][0]
-        if answer["refusal"]:
-            self._say(answer["refusal"], "bad")
-            return
-        best = answer["recognised"][0]
-        self._tell_sum()
-        self._add(
-            {
-                **best, "path": answer["path"], "name": answer["name"], "is_ticked": True,
-                "why": self.tr("You added it."),
-            }
-        )  # fmt: skip
+        refusals = [answer["refusal"] for answer in result["answers"] if answer["refusal"]]
+        for answer in result["answers"]:
+            if not answer["refusal"]:
+                self._add(
+                    {
+                        **answer["recognised"][0], "path": answer["path"], "name": answer["name"], "is_ticked": True,
+                        "why": self.tr("You added it."),
+                    }
+                )  # fmt: skip
+        if refusals:
+            self._say(" ".join(refusals), "bad")
+        else:
+            self._tell_sum()
 
     def _tell_sum(self) -> None:
         if self._places:
@@ -268,8 +274,15 @@ class FirstRunWizard(Wizard):
         self._adding.failed.connect(self._on_failure)
         self._adding.told.connect(self.say)
         self.finished.connect(lambda _: self._stop())
+        # The wizard lies before the window, so what is meant for the window is dropped here.
+        DropFilter(self).dropped.connect(self._on_dropped)
         self._catalogue.load()
         self.places.look()
+
+    def _on_dropped(self, paths: list[str]) -> None:
+        if paths and not self.is_busy:
+            self.skip_to(0)
+            self.places.add_paths(paths)
 
     def go_on(self) -> None:
         """Hand what is chosen to the next page."""

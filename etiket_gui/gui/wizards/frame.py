@@ -154,6 +154,11 @@ class Wizard(QDialog):
         """The page that is shown."""
         return self._steps[self._index]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether work is under way that nothing may be changed in."""
+        return self._is_busy
+
     def skip_to(self, index: int) -> None:
         """Show a later step; what was before counts as done."""
         self._show(index)

@@ -21,6 +21,7 @@ from etiket_gui.domain.names import display, to_portable
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.settings.configuration_rules import Place, check_places_apart
 from etiket_gui.worker.desk.configured import present_places
+from etiket_gui.worker.desk.destinations import default_archive_folder
 from etiket_gui.worker.desk.job import DeskJob
 from etiket_gui.worker.desk.plugins import suggested_name, why_not_readable
 
@@ -42,17 +43,18 @@ def recognise_paths(job: DeskJob) -> dict[str, Any]:
     """What each of ``paths`` (paths of this machine, or URLs) is; tells each answer as soon as it is there.
 
     An answer has ``path``, ``sentence``, ``refusal`` (empty when it can be added), ``recognised`` (best first),
-    ``notes`` and ``name``.
+    ``notes`` and ``name``. ``archive_folder`` is where an archive could be made, if there is none yet.
     """
     asked = job.parameters.get("paths")
     if not isinstance(asked, list):
         raise UsageError("The job recognise needs a list of paths.")
     wanted = list(dict.fromkeys(str(item) for item in asked))
     if not wanted:
-        return {"answers": [_refused("", "Nothing was dropped that has a place on this computer.")]}
+        answers = [_refused("", "Nothing was dropped that has a place on this computer.")]
+        return {"answers": answers, "archive_folder": ""}
     wanted, summed_up = _few(wanted)
     context = _Context(registry().usable(), present_places(job.home))
-    answers: list[dict[str, Any]] = []
+    answers = []
     for begin in range(0, len(wanted), _LOOKS_AT_ONCE):
         job.stop.check()
         running = [(text, _in_a_thread(text, context, job.stop)) for text in wanted[begin : begin + _LOOKS_AT_ONCE]]
@@ -62,7 +64,7 @@ def recognise_paths(job: DeskJob) -> dict[str, Any]:
                 answer["notes"] = [summed_up[text], *answer["notes"]]
             answers.append(answer)
             job.tell({"answer": answer})
-    return {"answers": answers}
+    return {"answers": answers, "archive_folder": str(default_archive_folder())}
 
 
 def _few(wanted: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -202,6 +202,14 @@ class Access:
             return Way.IMMUTABLE
         return Way.COPY if self._is_left_behind(signature.journal) else Way.SHARED
 
+    def _says_wal(self) -> bool:
+        """Whether the file's own header says that it is written with a -wal; then SQLite would make one to read it."""
+        try:
+            with exclusively(self.path), open(self.path, "rb") as file:
+                return file.read(20)[18:] != b"\x01\x01"
+        except OSError as error:
+            raise source_error(error, self.path) from error
+
     def _is_left_behind(self, journal: Stat) -> bool:
         """Whether a journal is that of a dead writer, which must be played back before anything can be read."""
         if time.time_ns() - journal[2] < _DEAD_JOURNAL_NS:
@@ -226,7 +234,7 @@ class Access:
             way = self.way(before)
             if way is Way.IMMUTABLE and tries >= _IMMUTABLE_TRIES:
                 # Somebody writes all the time: without a -wal that is a rollback journal, and its locks are to be kept.
-                way = Way.SHARED if self._is_wal is False else Way.COPY
+                way = Way.COPY if self._says_wal() else Way.SHARED
             self.last_way = way
             try:
                 if way is Way.COPY:
@@ -261,11 +269,13 @@ class Access:
         ) from error
 
     def _open_and_run(self, way: Way, work: Callable[[Reader], T]) -> T:
-        option = "immutable=1" if way is Way.IMMUTABLE else "mode=ro"
+        option = "mode=ro&immutable=1" if way is Way.IMMUTABLE else "mode=ro"
         started_s = time.monotonic()
         try:
             with exclusively(self.path), opened(self.path, option) as connection:
-                self._note_journal_mode(connection)
+                if way is Way.SHARED:
+                    # An immutable connection says "delete" of every database.
+                    self._note_journal_mode(connection)
                 return self._timed(connection, work)
         finally:
             self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s)

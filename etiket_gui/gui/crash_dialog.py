@@ -8,7 +8,7 @@ import threading
 import traceback
 from types import TracebackType
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QSysInfo, Qt, Signal, qVersion
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QPushButton, QWidget
 
@@ -27,7 +27,12 @@ _MOST_REPORTS = 5
 
 def versions_text() -> str:
     """What a report must say about where it comes from."""
-    return f"etiket-gui {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    # Qt knows without asking another program, as platform.platform() does.
+    system = f"{QSysInfo.prettyProductName()}, {QSysInfo.kernelType()} {QSysInfo.kernelVersion()}"
+    return (
+        f"etiket-gui {__version__}, Python {platform.python_version()}, Qt {qVersion()}, {system},"
+        f" {QSysInfo.currentCpuArchitecture()}"
+    )
 
 
 class ReportDialog(QDialog):

@@ -41,10 +41,15 @@ class HoldSync(Command):
 
 @dataclass(frozen=True, slots=True)
 class RetryTransfers(Command):
-    """Try again now what failed, and go on where the engine asked: these datasets, this source, or everything."""
+    """Try again now what failed: these datasets, this source, or everything.
+
+    Where no datasets are named and ``is_answer`` holds, this also says yes where the engine asked whether many changes
+    are meant.
+    """
 
     dataset_ids: tuple[int, ...] = ()
     source_id: int | None = None
+    is_answer: bool = True
 
 
 @dataclass(frozen=True, slots=True)

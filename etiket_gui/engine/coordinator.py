@@ -144,6 +144,7 @@ class Coordinator:
                     destination.forget_source(source_id)
                 desk = SourceDesk(self.desk, row, self._source_changed, self.transfers.note_waiting)
                 desk.on_looked = self.live.take
+                desk.on_gone = self.live.finished
                 self.sources[source_id] = desk
         self._load_destinations()
         self._load_routes()
@@ -304,13 +305,14 @@ class Coordinator:
             destination.request_probe()
         self.transfers.note_waiting()
 
-    def retry_everything(self, source_id: int | None) -> None:
-        """A person asked: probe what was away, look again, accept changes that were asked about."""
+    def retry_everything(self, source_id: int | None, *, is_answer: bool) -> None:
+        """A person asked: probe what was away, look again; ``is_answer``: what was asked about is meant."""
         now_s = self.desk.clock.monotonic_s()
         for source in self.sources.values():
             if source_id in {None, source.row.id}:
                 source.circuit.try_now(now_s)
-                source.accept_mass_change()
+                if is_answer:
+                    source.accept_mass_change()
         for destination in self.destinations.values():
             destination.request_probe()
         self.transfers.note_waiting(source_id)

@@ -221,7 +221,7 @@ class Engine:
         elif isinstance(command, RetryTransfers) and command.dataset_ids:
             coordinator.retry_some()
         elif isinstance(command, RetryTransfers):
-            coordinator.retry_everything(command.source_id)
+            coordinator.retry_everything(command.source_id, is_answer=command.is_answer)
         elif isinstance(command, RecordVerification):
             coordinator.transfers.note_waiting()
         return reply

@@ -84,6 +84,7 @@ class SourceDesk:
         self._on_waiting = on_waiting
         #: Told of every find that was written down, and which of them still change without saying that they run.
         self.on_looked: Callable[[SourceDesk, Sequence[FoundOutcome], frozenset[int]], None] = lambda *told: None
+        self.on_gone: Callable[[Iterable[int]], None] = lambda dataset_ids: None
 
     @property
     def discovery(self) -> Discovery | None:
@@ -255,6 +256,7 @@ class SourceDesk:
         book = SettleBook(traits.settle_time_s, is_share=is_share, live_look_s=live_look_s)
         self._discovery = Discovery(self._desk, self.row, Realm(traits.realm), book)
         self._discovery.on_looked = lambda outcomes, growing: self.on_looked(self, outcomes, growing)
+        self._discovery.on_gone = self.on_gone
         self._discovery.is_asking = self.row.state is SourceState.ASKING
         self._discovery.on_waiting = lambda: self._on_waiting(self.row.id)
         if self._desk.writer.load_checkpoint(self.row.uuid, ANSWER) is not None:
@@ -319,6 +321,10 @@ class SourceDesk:
             self._ask()
         if summary.is_complete_scan:
             self._finish_scan(summary)
+        elif self.row.state is SourceState.EMPTY and self._desk.writer.dataset_count(self.row.id):
+            # Found by events: that nothing is there is not true any more, long before the next scan.
+            self._set_state(SourceState.OK, "")
+            self._desk.writer.close_problem(f"source:{self.row.id}")
         changed = self._result.changed_ids
         if changed:
             self._desk.emit(DatasetsChanged(tuple(sorted(changed)) if len(changed) <= 1000 else ()))

@@ -134,7 +134,7 @@ class Steering:
                 count = self._writer.retry(ids)
             else:
                 count = self._writer.retry(source_id=command.source_id)
-                for source in self._reader.sources():
+                for source in self._reader.sources() if command.is_answer else ():
                     if command.source_id in {None, source.id}:
                         self._writer.release_source(source.id)
                         if source.state is SourceState.ASKING:

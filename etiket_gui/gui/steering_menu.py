@@ -49,8 +49,8 @@ class Steering(QObject):
         self._host.ask(command, self, self._tell, self._refuse)
 
     def sync_now(self) -> None:
-        """Look through everything, and try again what failed."""
-        self.order(RetryTransfers())
+        """Look through everything, and try again what failed. A question about many changes is not answered by it."""
+        self.order(RetryTransfers(is_answer=False))
         self.order(ScanNow())
 
     def pause_for(self, duration_s: float) -> None:

@@ -315,6 +315,7 @@ class DiscoveryWriter(ProblemWriter):
         with self._transaction() as connection:
             connection.execute(_GO, {"ids": as_ids(dataset_ids)})
             self._close_item_problems(facts.id for facts in facts_of_datasets(connection, dataset_ids))
+            self._close_flaws(dataset_ids)
             self._touch(dataset_ids)
 
     def rename_dataset(self, dataset_id: int, new_identifier: str, new_name: str) -> DatasetRow:

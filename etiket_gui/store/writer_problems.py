@@ -113,6 +113,9 @@ class ProblemWriter(ConfigurationWriter):
     def _close_item_problems(self, transfer_ids: Iterable[int]) -> int:
         return self._close_keys([transfer_key(transfer_id) for transfer_id in transfer_ids])
 
+    def _close_flaws(self, dataset_ids: Iterable[int]) -> int:
+        return self._close_keys([flaw_key(dataset_id) for dataset_id in dataset_ids])
+
     def open_problem_count(self) -> int:
         """How many problems are open."""
         with self._reading() as connection:

@@ -23,7 +23,7 @@ from etiket_gui.store.resting import (
 from etiket_gui.store.rows import Claim, NotSent, Sent
 from etiket_gui.store.shaping import FILE_COLUMNS, collected_ns, file_values, packed_files, search_text
 from etiket_gui.store.writer_discovery import DiscoveryWriter
-from etiket_gui.store.writer_problems import damage_key, transfer_key
+from etiket_gui.store.writer_problems import damage_key, flaw_key, transfer_key
 
 _d, _t, _p = datasets.c, transfers.c, problems.c
 
@@ -155,6 +155,10 @@ _SHIFT_PROBLEMS = (
     .values(due_ns=_p.due_ns + bindparam("delta"))
 )
 _FAILED = TransferState.FAILED.value
+_FLAWED = select(_p.dataset_id).where(_p.key.in_(asked("keys")), _p.is_open == 1, _p.dataset_id.is_not(None))
+_READ_ANEW = (
+    update(transfers).where(_t.id.in_(asked())).values(sent_fingerprint=None, claim_fingerprint=_t.sent_fingerprint)
+)
 _FAILED_ANYWHERE = FACTS.where(_t.route_id.in_(select(routes.c.id)), _t.shown == _FAILED)
 _FAILED_OF_SOURCE = FACTS.where(
     _t.route_id.in_(select(routes.c.id).where(routes.c.source_id == bindparam("source"))), _t.shown == _FAILED
@@ -407,14 +411,17 @@ class TransferWriter(DiscoveryWriter):
     def retry(self, dataset_ids: Iterable[int] | None = None, *, source_id: int | None = None) -> int:
         """Try again what failed, of these datasets, of a source, or of everything; returns how many transfers.
 
-        Datasets that are named and were ignored are no longer.
+        Datasets that are named and were ignored are no longer. Those that are named and were sent without a part that
+        could not be made are read and converted anew; what is stored stays while that is the same.
         """
         with self._transaction() as connection:
             if dataset_ids is not None:
                 ids = list(dataset_ids)
                 connection.execute(_IGNORE, {"ids": as_ids(ids), "ignored": 0})
                 again = {_FAILED, TransferState.IGNORED.value}
-                failed = [row for row in facts_of_datasets(connection, ids) if row.state in again]
+                incomplete = self._distrust_flawed(ids)
+                facts = facts_of_datasets(connection, ids)
+                failed = [row for row in facts if row.state in again or row.id in incomplete]
                 self._touch(ids)
             elif source_id is not None:
                 failed = list(connection.execute(_FAILED_OF_SOURCE, {"source": source_id}))
@@ -425,12 +432,23 @@ class TransferWriter(DiscoveryWriter):
             self._touch(row.dataset_id for row in failed)
             return len(failed)
 
+    def _distrust_flawed(self, dataset_ids: Sequence[int]) -> set[int]:
+        """Have what was sent without a part that could not be made count as not sent; returns the transfers."""
+        keys = as_ids([flaw_key(dataset_id) for dataset_id in dataset_ids])
+        flawed = self._connection.execute(_FLAWED, {"keys": keys}).scalars().all()
+        present = [facts for facts in facts_of_datasets(self._connection, flawed) if not facts.is_gone]
+        found = {facts.id for facts in present if facts.state == TransferState.ARCHIVED.value}
+        if found:
+            self._connection.execute(_READ_ANEW, {"ids": as_ids(found)})
+        return found
+
     def ignore(self, dataset_ids: Iterable[int]) -> None:
         """Leave these datasets out from now on; what is archived stays archived."""
         ids = list(dataset_ids)
         with self._transaction() as connection:
             connection.execute(_IGNORE, {"ids": as_ids(ids), "ignored": 1})
             self._close_item_problems(facts.id for facts in facts_of_datasets(connection, ids))
+            self._close_flaws(ids)
             connection.execute(_IGNORE_TRANSFERS, {"ids": as_ids(ids)})
             self._touch(ids)
 

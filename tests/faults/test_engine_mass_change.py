@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etiket_gui.domain.commands import EditSource, RetryTransfers
+from etiket_gui.domain.commands import EditSource, RetryTransfers, ScanNow
 from etiket_gui.engine.mass_change import is_edit_of_rules
 from etiket_gui.engine.steering import Steering
 from etiket_gui.store.health import open_store
@@ -120,6 +120,24 @@ def test_retrying_one_dataset_is_no_answer_to_the_question(tmp_path: Path) -> No
         (row,) = driver.rows("SELECT id FROM datasets WHERE identifier = 'stays'")
         driver.ask(RetryTransfers(dataset_ids=(row["id"],)))
         driver.for_a_while(0.5)
+        assert driver.source()["state"] == "asking"
+    finally:
+        driver.stop()
+
+
+def test_syncing_now_is_no_answer_to_the_question(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path)
+    try:
+        _archived_then(driver, _rewrite, is_running=True)
+        before = driver.archive().records
+        driver.ask(RetryTransfers(is_answer=False))
+        driver.ask(ScanNow())
+        driver.until_scanned(PATIENCE_S)
+        driver.for_a_while(0.5)
+        assert driver.source()["state"] == "asking"
+        assert driver.archive().records == before
+        driver.restart()
+        driver.until_scanned(PATIENCE_S)
         assert driver.source()["state"] == "asking"
     finally:
         driver.stop()

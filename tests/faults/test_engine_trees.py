@@ -257,3 +257,19 @@ def test_twenty_thousand_files_of_one_dataset_take_little_memory_and_stop_at_onc
         assert psutil.Process().memory_info().rss - memory_before < 100 * MIB
     [record] = driver.versions("run")
     assert len(record.files) == count
+
+
+def test_a_dataset_found_by_an_event_ends_that_nothing_was_found(tmp_path: Path) -> None:
+    driver = EngineDriver(tmp_path)
+    driver.add_archive()
+    root = driver.add_folder(tmp_path / "measurements")
+    with driver:
+        driver.until_scanned()
+        assert driver.source()["state"] == "empty"
+        assert [problem["problem_kind"] for problem in driver.problems()] == ["SourceEmpty"]
+        (source,) = driver.coordinator.sources.values()
+        scans = source.finished_scans
+        source.mark_dirty([str(write_dataset(root, "run 1", trace=b"1"))])
+        driver.until(lambda: driver.source()["state"] == "ok", "the source is in order")
+        assert driver.problems() == []
+        assert source.finished_scans == scans

@@ -5,12 +5,16 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from etiket_gui.bridge.queries_datasets import Column, DatasetLine
+from etiket_gui.domain.states import RunState, TransferState
 from etiket_gui.gui import sentences
 
 translate = QCoreApplication.translate
 
 #: Numbers and times that are compared down a column stand at its right edge.
 RIGHT_ALIGNED = frozenset({Column.SIZE, Column.FILES, Column.PROGRESS})
+
+#: What a dataset shows while it is being measured.
+_MEASURING = frozenset({TransferState.WAITING.value, TransferState.HELD.value, TransferState.SENDING.value})
 
 
 def column_title(column: Column) -> str:
@@ -38,7 +42,7 @@ def column_text(column: Column, line: DatasetLine) -> str:
     """What stands in a column for a dataset; empty where there is nothing to say."""
     match column:
         case Column.STATE:
-            return sentences.state_title(line.state)
+            return _state(line)
         case Column.NAME:
             return line.name
         case Column.SOURCE:
@@ -65,6 +69,20 @@ def column_text(column: Column, line: DatasetLine) -> str:
             return line.identifier
         case Column.UUID:
             return line.uuid
+
+
+def _state(line: DatasetLine) -> str:
+    """One word, or two where a measurement was cut short: that stays true when it is archived."""
+    if is_measuring(line):
+        return sentences.run_state_title(RunState.LIVE.value)
+    if line.run_state is RunState.INTERRUPTED and line.state == TransferState.ARCHIVED.value:
+        return translate("datasets", "Archived, interrupted")
+    return sentences.state_title(line.state)
+
+
+def is_measuring(line: DatasetLine) -> bool:
+    """Whether a dataset is being measured and therefore waits; the chip "Measuring" shows the same ones."""
+    return line.run_state is RunState.LIVE and line.state in _MEASURING
 
 
 def _where(destination: str, version: str | None) -> str:

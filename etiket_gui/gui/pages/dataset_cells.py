@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from etiket_gui.bridge.queries_datasets import Column, DatasetLine
 from etiket_gui.gui.models.dataset_roles import Role
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
-from etiket_gui.gui.models.dataset_texts import RIGHT_ALIGNED
+from etiket_gui.gui.models.dataset_texts import RIGHT_ALIGNED, is_measuring
 from etiket_gui.gui.theme.theme import Theme
 from etiket_gui.gui.theme.tokens import Palette, Space
 from etiket_gui.gui.widgets.status_dot import paint_status
@@ -122,6 +122,4 @@ class DatasetCells(QStyledItemDelegate):
 
 def sign_of(line: DatasetLine) -> str:
     """The sign of a dataset: its state, or that it is being measured."""
-    if line.run_state.value == "live" and line.state in {"held", "waiting", "sending"}:
-        return "live"
-    return line.state
+    return "live" if is_measuring(line) else line.state

@@ -20,7 +20,7 @@ from etiket_gui.gui.theme.tokens import Space
 
 #: How wide a column is at first, in characters.
 _WIDTHS = {
-    Column.STATE: 15,
+    Column.STATE: 21,
     Column.NAME: 34,
     Column.SOURCE: 18,
     Column.COLLECTED: 21,

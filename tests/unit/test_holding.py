@@ -93,7 +93,7 @@ def _wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("until_ns", [-1, time.time_ns() + 7200 * _S])
+@pytest.mark.parametrize("until_ns", [-1, time.time_ns() + 7200 * _S], ids=["for ever", "two hours"])
 def test_longer_hold_of_a_person_is_left_as_it_is(store: Path, until_ns: int) -> None:
     _set_held(store, until_ns)
     with etiket_gui.hold():

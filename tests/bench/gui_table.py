@@ -65,6 +65,8 @@ class Table:
         self.model.listed.connect(self.listed.append)
         self.view.show()
         spin(until=lambda: self.listed and self.view.isVisible())
+        if not self.model.rowCount():
+            raise RuntimeError(f"no dataset is listed: {self.model.away}")
         self.probe = StallProbe()
         self.empty_cells = 0
 

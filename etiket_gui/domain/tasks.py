@@ -31,11 +31,13 @@ class TaskKind(StrEnum):
         """Where in a worker it runs: looks never wait behind moves, and a running measurement for neither."""
         if self is TaskKind.LIVE:
             return "live"
+        if self is TaskKind.PROVISIONAL:
+            return "early"
         return "look" if self in _LOOKS else "move"
 
 
 _LOOKS = frozenset({TaskKind.DESCRIBE_SOURCE, TaskKind.DISCOVER, TaskKind.PROBE, TaskKind.REMEMBER})
-LANES = ("look", "move", "live")
+LANES = ("look", "move", "live", "early")
 
 
 @dataclass(frozen=True, slots=True)

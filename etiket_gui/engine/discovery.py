@@ -57,6 +57,7 @@ class Discovery:
         self.look_again: dict[str, float] = {}
         self.on_waiting: Callable[[], None] = lambda: None
         self.on_looked: Callable[[Sequence[FoundOutcome], frozenset[int]], None] = lambda outcomes, growing: None
+        self.on_gone: Callable[[Iterable[int]], None] = lambda dataset_ids: None
         self._new_names: dict[str, str] = {}
         self._renames: list[Rename] = []
         #: Finds at paths where the store knows a folder at another place; decided when the look is finished.
@@ -185,6 +186,7 @@ class Discovery:
             if holder != row.id:
                 # What lay under the new name is no longer there; found elsewhere, it is known by its place.
                 self._desk.writer.mark_gone([holder])
+                self.on_gone([holder])
                 result.gone_count += 1
                 result.changed_ids.add(holder)
         result.renamed_count += 1
@@ -219,6 +221,7 @@ class Discovery:
             self.book.forget(identifier)
             self.look_again.pop(identifier, None)
         self._desk.writer.mark_gone(list(ids.values()))
+        self.on_gone(ids.values())
         self.mass_change.forget(ids.values())
         result.gone_count += len(ids)
         result.changed_ids.update(ids.values())

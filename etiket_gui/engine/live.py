@@ -2,7 +2,8 @@
 
 A provisional version goes only where the final one will replace it. The first goes half a minute after a run was first
 seen; the next ones after max(30 s, 20 × the last send). All provisional traffic of a run together is at most twice its
-final size: one goes only while what went before is no more than what there is now.
+final size: one goes only while what went before is no more than what there is now. A run that vanishes while it is
+measured leaves its last provisional version where it is: it may be the only copy there is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.content import DatasetReference, RemoteVersion
 from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, Stopped, WorkerLost, error_from_json
 from etiket_gui.domain.events import LivePointsArrived, ProvisionalStored
-from etiket_gui.domain.states import RunState
+from etiket_gui.domain.states import RunState, TransferState
 from etiket_gui.domain.tasks import TaskKind, TransferItem
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.source_desk import SourceDesk
@@ -42,6 +43,9 @@ class _Copy:
     due_s: float
     sent_bytes: int = 0
     sent_fingerprint: int | None = None
+    #: The newest one: how large it was, at how many points (0: nobody counted).
+    size_bytes: int = 0
+    point_count: int = 0
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Run:
     #: Read from the store when it is first needed: most of what changes is over soon.
     uuid: str = ""
     told_fingerprint: int | None = None
+    point_count: int = 0
     copies: dict[int, _Copy] = field(default_factory=dict)
 
 
@@ -72,6 +77,8 @@ class LiveRuns:
         self._following: RunningTask | None = None
         self._sending: RunningTask | None = None
         self._is_tidy = False
+        #: Sources by when they were followed last: none waits for another that always has something new.
+        self._followed: dict[int, float] = {}
 
     @property
     def dataset_ids(self) -> frozenset[int]:
@@ -114,7 +121,7 @@ class LiveRuns:
             run.fingerprint, run.size_bytes = found.fingerprint, found.size_bytes
 
     def finished(self, dataset_ids: Iterable[int]) -> None:
-        """These datasets settled, went, or were archived."""
+        """These datasets are gone."""
         for dataset_id in dataset_ids:
             run = self._runs.get(dataset_id)
             if run is not None:
@@ -122,6 +129,7 @@ class LiveRuns:
 
     def forget_source(self, source_id: int) -> None:
         """A source was removed, switched off or changed."""
+        self._followed.pop(source_id, None)
         for run in [run for run in self._runs.values() if run.source.row.id == source_id]:
             self._forget(run)
 
@@ -157,10 +165,11 @@ class LiveRuns:
                 forget_points(self._folder, uuid)
         if self._following is not None:
             return
-        for run in self._runs.values():
-            if self._has_news(run):
-                self._follow(run.source)
-                return
+        sources = {run.source.row.id: run.source for run in self._runs.values() if self._has_news(run)}
+        if sources:
+            source_id = min(sources, key=lambda source_id: self._followed.get(source_id, 0.0))
+            self._followed[source_id] = self._desk.clock.monotonic_s()
+            self._follow(sources[source_id])
 
     @staticmethod
     def _has_news(run: Run) -> bool:
@@ -182,15 +191,18 @@ class LiveRuns:
         if message["event"] not in {"done", "error", "lost"}:
             return
         self._following = None
-        for run, fingerprint in task.context:
-            # What could not be told now is asked for again when there is more.
-            run.told_fingerprint = fingerprint
-        if message["event"] != "done":
+        if message["event"] == "error" and isinstance(error_from_json(message["error"]), Stopped):
+            # The user holds, or the engine stops: what there is is told afterwards.
             return
-        told: Mapping[str, list[Any]] = message["result"]["runs"]
-        for run, _ in task.context:
+        result: Mapping[str, Any] = message["result"] if message["event"] == "done" else {"runs": {}, "more": []}
+        told: Mapping[str, list[Any]] = result["runs"]
+        for run, fingerprint in task.context:
+            if run.uuid not in result["more"]:
+                # What could not be told now is asked for again when there is more.
+                run.told_fingerprint = fingerprint
             if run.uuid in told and run.dataset_id in self._runs:
                 points, expected = told[run.uuid]
+                run.point_count = points
                 self._desk.emit(LivePointsArrived(run.dataset_id, run.uuid, points, expected))
             elif run.dataset_id not in self._runs and run.uuid:
                 forget_points(self._folder, run.uuid)
@@ -202,39 +214,62 @@ class LiveRuns:
         if self._sending is not None:
             return
         now_s = self._desk.clock.monotonic_s()
-        for run in list(self._runs.values()):
+        due: list[tuple[float, Run, Route, _Copy]] = []
+        for run in self._runs.values():
             for route in routes.values():
                 if route.source is run.source and route.destination.can_replace:
                     copy = run.copies.get(route.row.id) or self._first_copy(run, route)
-                    if copy.due_s <= now_s and route.is_open:
-                        self._send_if_right(run, route, copy, now_s)
-                    if self._sending is not None:
-                        return
+                    if copy.due_s <= now_s and route.is_open and not self._is_asking(run):
+                        due.append((copy.due_s, run, route, copy))
+        for _, run, route, copy in sorted(due, key=lambda item: item[0]):
+            if self._sending is None:
+                self._send_if_right(run, route, copy, now_s)
+
+    @staticmethod
+    def _is_asking(run: Run) -> bool:
+        """Whether somebody must say first that the source's changes are meant; no newer version replaces a good one."""
+        discovery = run.source.discovery
+        is_asking = discovery is not None and discovery.is_asking
+        return is_asking and guards.is_on("asking-stops-provisional")
 
     def _first_copy(self, run: Run, route: Route) -> _Copy:
-        sent_bytes = self._desk.writer.provisional_bytes(run.dataset_id, route.destination.row.id)
-        copy = _Copy(due_s=run.since_s + SHORTEST_INTERVAL_S, sent_bytes=sent_bytes)
+        sent = self._desk.writer.provisional_traffic(run.dataset_id, route.destination.row.id)
+        copy = _Copy(run.since_s + SHORTEST_INTERVAL_S, sent.new_bytes, size_bytes=sent.newest_size_bytes)
         run.copies[route.row.id] = copy
         return copy
 
+    @staticmethod
+    def _size_bytes(run: Run, copy: _Copy) -> int:
+        """How large a run is now, as far as it tells or its points say; 0 where only reading it can tell."""
+        if run.size_bytes:
+            return run.size_bytes
+        if copy.point_count and run.point_count:
+            return copy.size_bytes * run.point_count // copy.point_count
+        return 0
+
     def _send_if_right(self, run: Run, route: Route, copy: _Copy, now_s: float) -> None:
-        is_too_much = copy.sent_bytes > run.size_bytes and guards.is_on("provisional-traffic-is-limited")
-        if copy.sent_fingerprint == run.fingerprint or is_too_much:
-            copy.due_s = now_s + SHORTEST_INTERVAL_S
-            return
-        row = self._desk.writer.transfer_of(run.dataset_id, route.row.id)
+        size_bytes = self._size_bytes(run, copy)
+        is_too_much = 0 < size_bytes < copy.sent_bytes and guards.is_on("provisional-traffic-is-limited")
+        row = None
+        if copy.sent_fingerprint != run.fingerprint and not is_too_much:
+            row = self._desk.writer.transfer_of(run.dataset_id, route.row.id)
+        if row is not None and row.state is TransferState.IGNORED and guards.is_on("ignored-runs-stay-here"):
+            row = None
         if row is None:
             copy.due_s = now_s + SHORTEST_INTERVAL_S
             return
         body = {
             "source": run.source.spec.to_json(),
             "destination": route.destination.spec.to_json(),
-            "item": self._item(run, route, row).to_json(),
+            "item": self._item(run, route, row, size_bytes).to_json(),
+            "sent_bytes": copy.sent_bytes,
+            "has_files": copy.size_bytes > 0,
+            "folder": str(self._folder),
         }
-        context = (run, route, copy, run.fingerprint, now_s)
+        context = (run, route, copy, run.fingerprint, now_s, run.point_count)
         self._sending = self._desk.pool.start_task(TaskKind.PROVISIONAL, body, self._take_receipt, context)
 
-    def _item(self, run: Run, route: Route, row: TransferRow) -> TransferItem:
+    def _item(self, run: Run, route: Route, row: TransferRow, size_bytes: int) -> TransferItem:
         dataset = self._desk.writer.dataset(run.dataset_id)
         source = run.source
         reference = DatasetReference(
@@ -258,14 +293,14 @@ class LiveRuns:
             fingerprint=run.fingerprint,
             previous=previous,
             previous_identifiers=dataset.previous_identifiers,
-            size_bytes=run.size_bytes,
+            size_bytes=size_bytes,
             run_state=RunState.LIVE.value,
         )
 
     def _take_receipt(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         if message["event"] not in {"done", "error", "lost"}:
             return
-        run, route, copy, fingerprint, begun_s = task.context
+        run, route, copy, fingerprint, begun_s, point_count = task.context
         self._sending = None
         now_s = self._desk.clock.monotonic_s()
         copy.due_s = now_s + max(SHORTEST_INTERVAL_S, SEND_TIMES * (now_s - begun_s))
@@ -281,7 +316,14 @@ class LiveRuns:
         result = message["result"]
         receipt = result["receipt"]
         copy.sent_fingerprint = fingerprint
+        if receipt is None:
+            # It was read and not sent: too much went already, or it is large now and an earlier part stands there.
+            copy.size_bytes, copy.point_count = max(copy.size_bytes, result["size_bytes"]), point_count
+            return
         copy.sent_bytes += receipt["new_bytes"]
+        copy.size_bytes, copy.point_count = result["size_bytes"], point_count
+        if route.destination.is_retired and guards.is_on("moved-is-empty"):
+            return
         self._desk.writer.record_provisional(
             ProvisionalReceipt(
                 transfer_id=task.body["item"]["transfer_id"],

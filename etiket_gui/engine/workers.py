@@ -1,7 +1,7 @@
 """The warm child processes: starts, feeds, times and replaces them. Owned by the coordinator's thread.
 
-Each worker has three lanes: looks, moves and running measurements, one task at a time in each. A worker that dies,
-hangs or grows is replaced; what it was doing comes back as :class:`TaskLost`.
+Each worker has four lanes: looks, moves, the newest points of running measurements and what is sent of them early, one
+task at a time in each. A worker that dies, hangs or grows is replaced; what it was doing is told as lost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RECYCLE_IDLE_S = 600.0
 _EXTRA_IDLE_S = 30.0
 _LONGEST_LOG_BYTES = 2_000_000
 #: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
-SILENCE_S = {"look": 60.0, "move": 120.0, "live": 60.0}
+SILENCE_S = {"look": 60.0, "move": 120.0, "live": 60.0, "early": 120.0}
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -26,15 +27,19 @@ _DATASET = SELECT_DATASETS.where(datasets.c.id == bindparam("asked"))
 _TRANSFER = SELECT_TRANSFERS.where(
     transfers.c.dataset_id == bindparam("asked"), transfers.c.route_id == bindparam("route")
 )
-_SENT_BYTES = select(func.coalesce(func.sum(receipts.c.new_bytes), 0)).where(
-    receipts.c.dataset_id == bindparam("asked"),
-    receipts.c.destination_id == bindparam("destination"),
-    receipts.c.is_provisional == 1,
-    receipts.c.received_ns
-    > select(func.coalesce(func.max(transfers.c.archived_ns), 0))
-    .join(routes, routes.c.id == transfers.c.route_id)
-    .where(transfers.c.dataset_id == bindparam("asked"), routes.c.destination_id == bindparam("destination"))
-    .scalar_subquery(),
+_PROVISIONAL = (
+    select(receipts.c.new_bytes, receipts.c.size_bytes)
+    .where(
+        receipts.c.dataset_id == bindparam("asked"),
+        receipts.c.destination_id == bindparam("destination"),
+        receipts.c.is_provisional == 1,
+        receipts.c.received_ns
+        > select(func.coalesce(func.max(transfers.c.archived_ns), 0))
+        .join(routes, routes.c.id == transfers.c.route_id)
+        .where(transfers.c.dataset_id == bindparam("asked"), routes.c.destination_id == bindparam("destination"))
+        .scalar_subquery(),
+    )
+    .order_by(receipts.c.received_ns)
 )
 _new_receipt = insert(receipts)
 _ADD_RECEIPT = _new_receipt.on_conflict_do_nothing(index_elements=["transfer_id", "version"])
@@ -48,6 +53,14 @@ _DESCRIPTION = (
     .where(descriptions.c.dataset_id == bindparam("which"))
     .values(content=bindparam("new_content"), search_text=bindparam("new_search_text"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionalTraffic:
+    """How much provisional versions of a dataset brought to a destination, and how large the newest is (bytes)."""
+
+    new_bytes: int
+    newest_size_bytes: int
 
 
 class LiveWriter(CopyWriter):
@@ -67,11 +80,12 @@ class LiveWriter(CopyWriter):
             row = connection.execute(_TRANSFER, {"asked": dataset_id, "route": route_id}).first()
         return None if row is None else transfer_row(row)
 
-    def provisional_bytes(self, dataset_id: int, destination_id: int) -> int:
-        """How many bytes provisional versions brought to a destination since the last final version there."""
+    def provisional_traffic(self, dataset_id: int, destination_id: int) -> ProvisionalTraffic:
+        """What provisional versions brought to a destination since the last final version there."""
         parameters = {"asked": dataset_id, "destination": destination_id}
         with self._reading() as connection:
-            return int(connection.execute(_SENT_BYTES, parameters).scalar_one())
+            rows = connection.execute(_PROVISIONAL, parameters).all()
+        return ProvisionalTraffic(sum(row.new_bytes for row in rows), rows[-1].size_bytes if rows else 0)
 
     def record_provisional(self, receipt: ProvisionalReceipt) -> None:
         """Write down that a provisional version is stored, and what its description says of the dataset."""

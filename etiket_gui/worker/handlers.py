@@ -26,7 +26,7 @@ from etiket_gui.osys.remote import share_of
 from etiket_gui.store.quick import KnownDatasetsReader
 from etiket_gui.worker.checkpoints import FileCheckpoint
 from etiket_gui.worker.lanes import Handler, Task
-from etiket_gui.worker.live import follow, send_provisional
+from etiket_gui.worker.live import Sent, follow, send_provisional
 from etiket_gui.worker.pace import Pace, PacedProgress
 from etiket_gui.worker.scratch import scratch_folder
 from etiket_gui.worker.secrets import SecretDesk
@@ -189,7 +189,8 @@ class Workshop:
         checkpoint = FileCheckpoint(self._home.work_folder / "checkpoints", destination_spec.uuid)
         progress = PacedProgress(self._pace, task.stop, lambda rows: None)
         item = TransferItem.from_json(task.body["item"])
-        return send_provisional(task, backend, destination, item, checkpoint, progress)
+        before = Sent(int(task.body["sent_bytes"]), bool(task.body["has_files"]), Path(task.body["folder"]))
+        return send_provisional(task, backend, destination, item, before, checkpoint, progress)
 
     def derive(self, task: Task) -> dict[str, Any]:
         """Make the browsable views of datasets that are archived already."""

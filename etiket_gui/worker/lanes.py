@@ -1,7 +1,7 @@
 """The lanes of a worker process: looks, moves and running measurements beside each other, each one task at a time.
 
 A look (scan, probe) must not wait behind hours of copying; a move must not wait behind a slow scan; the newest points
-of a running measurement must wait for neither.
+of a running measurement must wait for neither, nor for a provisional version that is on its way.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,10 @@ def _uuid(driver: EngineDriver, name: str) -> str:
     return str(driver.datasets()[name]["uuid"])
 
 
+def _is_told(driver: EngineDriver, point_count: int) -> bool:
+    return bool(driver.told(LivePointsArrived)[-1].point_count == point_count)
+
+
 def test_the_newest_points_of_a_running_measurement_are_here_within_two_seconds(
     driver: EngineDriver, tmp_path: Path
 ) -> None:
@@ -67,9 +72,7 @@ def test_the_newest_points_of_a_running_measurement_are_here_within_two_seconds(
         for _ in range(3):
             run.measure(5)
             wanted, begun_s = run.count, time.monotonic()
-            driver.until(
-                lambda wanted=wanted: driver.told(LivePointsArrived)[-1].point_count == wanted, "the newest points"
-            )
+            driver.until(partial(_is_told, driver, wanted), "the newest points")
             assert time.monotonic() - begun_s < 2.0
         kept = read_points(driver.home.live, _uuid(driver, "sweep"))
         assert kept is not None
@@ -129,8 +132,8 @@ def test_the_final_version_waits_for_a_provisional_one_that_is_on_its_way(
         "import time\n"
         "from etiket_gui.worker import live\n"
         "real = live._growing_content\n"
-        "def slowly(task, backend, item):\n"
-        "    content = real(task, backend, item)\n"
+        "def slowly(task, *rest):\n"
+        "    content = real(task, *rest)\n"
         "    for _ in range(30):\n"
         "        time.sleep(0.1)\n"
         "        task.stop.check()\n"
@@ -158,7 +161,7 @@ def test_the_final_version_waits_for_a_provisional_one_that_is_on_its_way(
 
 
 @pytest.mark.fault("F41", guard="large-runs-wait")
-def test_of_a_large_growing_run_only_its_description_goes_until_it_is_over(
+def test_of_a_large_growing_run_only_description_and_preview_go_until_it_is_over(
     driver: EngineDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = "from etiket_gui.worker import live\nlive.LARGEST_GROWING_BYTES = 1000\n"
@@ -169,7 +172,8 @@ def test_of_a_large_growing_run_only_its_description_goes_until_it_is_over(
         driver.until(lambda: driver.told(ProvisionalStored), "a provisional version")
         stored = driver.told(ProvisionalStored)[0]
         record = driver.versions("sweep")[-1]
-        assert (stored.size_bytes, list(record.files)) == (0, [])
+        assert list(record.files) == ["preview.png"], "its newest points, drawn"
+        assert stored.size_bytes == record.files["preview.png"][1] < 100_000
         run.finish()
         driver.until_archived("sweep")
         final = driver.versions("sweep")

@@ -1,7 +1,9 @@
 """All measurements by one command: ``python -m tests.bench [NAME…] [--rounds N] [--work DIR] [--json FILE]``.
 
 Prints a table for people and writes every value as JSON. Names: reconcile, small, large, latency, commands, scale,
-idle (ten minutes), gui (on the display, else offscreen). Run it on a quiet machine with 10 GB of free disk.
+idle (ten minutes), gui (on the display, else offscreen),
+qcodes-looks, -large, -small, -long and -writers (forty minutes; these need ETIKET_GUI_QCODES_PYTHON). Run it on a
+quiet machine with 10 GB of free disk.
 """
 
 from __future__ import annotations
@@ -12,7 +14,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import archive_large, archive_small, commands, gui_window, idle, latency, measuring, reconcile, scale
+from tests.bench import (
+    archive_large,
+    archive_small,
+    commands,
+    gui_window,
+    idle,
+    latency,
+    measuring,
+    qcodes_runs,
+    reconcile,
+    scale,
+)
 
 MEASUREMENTS = {
     "reconcile": reconcile.measure,
@@ -23,6 +36,11 @@ MEASUREMENTS = {
     "scale": scale.measure,
     "idle": idle.measure,
     "gui": gui_window.measure,
+    "qcodes-looks": qcodes_runs.measure_looks,
+    "qcodes-large": qcodes_runs.measure_large,
+    "qcodes-small": qcodes_runs.measure_small,
+    "qcodes-long": qcodes_runs.measure_long,
+    "qcodes-writers": qcodes_runs.measure_writers,
 }
 
 

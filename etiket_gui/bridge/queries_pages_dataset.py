@@ -108,6 +108,7 @@ class DatasetFacts:
     keywords: tuple[str, ...]
     copies: tuple[CopyFacts, ...]
     history: tuple[HistoryFact, ...]
+    is_source_off: bool = False
 
     @property
     def worst_copy(self) -> CopyFacts | None:
@@ -137,7 +138,8 @@ def dataset(connection: sqlite3.Connection, dataset_id: int) -> DatasetFacts | N
     row = connection.execute(
         "SELECT d.id, d.uuid, d.name, d.identifier, d.previous_identifiers, d.source_id, s.name, s.backend,"
         " s.config, s.state, s.state_reason, coalesce(d.shown, 'waiting'), d.run_state, d.is_gone, d.is_ignored,"
-        " d.collected_ns, d.newest_change_ns, d.found_ns, d.size_bytes, d.file_count, coalesce(x.content, '{}')"
+        " d.collected_ns, d.newest_change_ns, d.found_ns, d.size_bytes, d.file_count, coalesce(x.content, '{}'),"
+        " s.is_enabled"
         " FROM datasets d JOIN sources s ON s.id = d.source_id"
         " LEFT JOIN descriptions x ON x.dataset_id = d.id WHERE d.id = ?",
         (dataset_id,),
@@ -178,6 +180,7 @@ def _facts(row: Sequence[Any], copies: tuple[CopyFacts, ...], history: tuple[His
         keywords=tuple(str(word) for word in content.get("keywords") or ()),
         copies=copies,
         history=history,
+        is_source_off=not row[21],
     )
 
 

@@ -47,24 +47,27 @@ class PlaceProblems:
 
 @dataclass(frozen=True, slots=True)
 class ShellFacts:
-    """The overview and the open problems that are not just a place that is away, those for a person first.
+    """The overview and the open problems.
 
-    ``problem_count`` counts all of those; ``worst`` holds the first few.
+    ``problem_count`` counts every one, as the page of problems and ``etiket-sync problems`` do. ``pressing_count`` are
+    those of them that are not just a place that is away or a source that is switched off; ``worst`` holds the first few
+    of these, those for a person first, and ``by_place`` sums them up.
     """
 
     overview: Overview
     problem_count: int = 0
-    needs_person_count: int = 0
+    pressing_count: int = 0
     worst: tuple[WorstProblem, ...] = ()
     by_place: tuple[PlaceProblems, ...] = ()
 
 
-_OPEN = """
+_PRESSING = """
 FROM problems p
 LEFT JOIN sources s ON s.id = p.source_id
 LEFT JOIN destinations d ON d.id = p.destination_id
 LEFT JOIN datasets x ON x.id = p.dataset_id
 WHERE p.is_open = 1
+  AND coalesce(s.is_enabled, 1)
   AND NOT (p.kind = 'source' AND s.state IS ?)
   AND NOT (p.kind = 'destination' AND d.state IS ?)
 """
@@ -73,13 +76,11 @@ WHERE p.is_open = 1
 def shell_facts(connection: sqlite3.Connection) -> ShellFacts:
     """What tray and header show; to be asked inside one transaction."""
     away = (SourceState.OFFLINE.value, DestinationState.OFFLINE.value)
-    total, person = connection.execute(
-        f"SELECT count(*), count(CASE WHEN p.retry_class IN (?, ?) THEN 1 END) {_OPEN}",
-        (*_NEEDS_PERSON, *away),
-    ).fetchone()
+    (total,) = connection.execute("SELECT count(*) FROM problems WHERE is_open = 1").fetchone()
+    (pressing,) = connection.execute(f"SELECT count(*) {_PRESSING}", away).fetchone()
     rows = connection.execute(
         "SELECT p.kind, p.problem_kind, p.title, p.reason, p.advice, coalesce(s.name, ''), coalesce(d.name, ''),"
-        f" coalesce(x.name, ''), p.retry_class IN (?, ?) AS needs {_OPEN}"
+        f" coalesce(x.name, ''), p.retry_class IN (?, ?) AS needs {_PRESSING}"
         " ORDER BY needs DESC, p.kind = 'item', p.since_ns, p.id LIMIT ?",
         (*_NEEDS_PERSON, *away, _MOST_READ),
     )
@@ -87,8 +88,8 @@ def shell_facts(connection: sqlite3.Connection) -> ShellFacts:
     # Beside max(), SQLite gives the other columns of that very row.
     of_places = connection.execute(
         "SELECT coalesce(s.name, d.name, '') AS place, count(*), max(p.since_ns), p.title, p.reason"
-        f" {_OPEN} GROUP BY place ORDER BY place",
+        f" {_PRESSING} GROUP BY place ORDER BY place",
         away,
     )
     by_place = tuple(PlaceProblems(*row) for row in of_places)
-    return ShellFacts(overview(connection), total, person, worst, by_place)
+    return ShellFacts(overview(connection), total, pressing, worst, by_place)

@@ -52,7 +52,7 @@ class Facts:
 
     @property
     def problem_count(self) -> int:
-        """Open problems that are not just a place that is away."""
+        """Open problems, as many as the page of problems lists."""
         return 0 if self.shell is None else self.shell.problem_count
 
 
@@ -114,10 +114,10 @@ def _attention(facts: Facts) -> _Found:
                 else translate("state", "found nothing")
             )
             return TrayKind.ATTENTION, named(source.name, source.state_reason or usual)
-    if facts.shell is not None and facts.shell.problem_count:
+    if facts.shell is not None and facts.shell.pressing_count:
         first = facts.shell.worst[0] if facts.shell.worst else None
         why = "" if first is None else f" {capitalised(first.reason or first.title)}"
-        return TrayKind.ATTENTION, f"{capitalised(problems_text(facts.shell.problem_count))}{why}"
+        return TrayKind.ATTENTION, f"{capitalised(problems_text(facts.shell.pressing_count))}{why}"
     return None
 
 
@@ -191,8 +191,13 @@ def _idle_sentence(facts: Facts) -> str:
     if not overview.enabled:
         return translate("state", "Every source is switched off.")
     total = sum(source.archived for source in overview.enabled)
+    ignored = sum(source.ignored for source in overview.enabled)
     if any(source.state != SourceState.OK.value for source in overview.enabled):
         return translate("state", "What is known is archived, but not everything was looked at.")
+    if not total and ignored:
+        return translate("state", "Everything that was found is left out, as you asked.")
+    if not total:
+        return translate("state", "No dataset was found.")
     if total == 1:
         return translate("state", "1 dataset, archived and verified.")
     return translate("state", "All {datasets} are archived and verified.").format(datasets=datasets_text(total))

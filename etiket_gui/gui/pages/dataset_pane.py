@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from etiket_gui.bridge.queries import SteeringNow
 from etiket_gui.bridge.queries_pages_dataset import DatasetFacts, FileFact, dataset, files
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.names import display
@@ -72,7 +73,7 @@ class DatasetPane(QWidget):
         self._viewed: tuple[int, str] | None = None
         self._live: LivePlot | None = None
         self._is_archive_wanted = False
-        self._paused_until_ns = 0
+        self._steering = SteeringNow(0, 0)
         self._look_later = QTimer(self)
         self._look_later.setSingleShot(True)
         self._look_later.setInterval(_LOOK_AFTER_MS)
@@ -266,21 +267,28 @@ class DatasetPane(QWidget):
             self, lambda found: self._take(dataset_id, *found), key=("pane", id(self)),
         )  # fmt: skip
 
-    def _take(self, dataset_id: int, facts: DatasetFacts | None, found: tuple[FileFact, ...], steering: Any) -> None:
+    def _take(
+        self, dataset_id: int, facts: DatasetFacts | None, found: tuple[FileFact, ...], steering: SteeringNow
+    ) -> None:
         if dataset_id != self._id:
             return
         if facts is None:
             self._sentence.setText(self.tr("This dataset is no longer known."))
             self.tabs.setEnabled(False)
             return
-        self._paused_until_ns = steering.paused_until_ns
+        self._steering = steering
         self._facts, self._files = facts, found
         self.files_model.follow(facts.id, facts.uuid)
         self._show(facts)
 
     def _show(self, facts: DatasetFacts) -> None:
         now_ns = time.time_ns()
-        told = dataset_told(facts, is_paused=is_ahead(self._paused_until_ns, now_ns), now_ns=now_ns)
+        told = dataset_told(
+            facts,
+            is_paused=is_ahead(self._steering.paused_until_ns, now_ns),
+            is_held=is_ahead(self._steering.held_until_ns, now_ns),
+            now_ns=now_ns,
+        )
         self._name.setText(display(facts.name))
         self._sign.set_state(told.sign, told.sentence)
         self._sentence.setText(capitalised(told.sentence))

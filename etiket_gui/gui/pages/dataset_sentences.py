@@ -21,8 +21,10 @@ from etiket_gui.gui.sentences import (
 )
 
 
-def dataset_told(facts: DatasetFacts, *, is_paused: bool = False, now_ns: int | None = None) -> Told:
-    """How a dataset stands: its state, why, and what comes next."""
+def dataset_told(
+    facts: DatasetFacts, *, is_paused: bool = False, is_held: bool = False, now_ns: int | None = None
+) -> Told:
+    """How a dataset stands: its state, why, and what comes next. ``is_held``: a person asked to touch nothing."""
     if facts.shown == "gone":
         detail = translate("dataset", "What was archived stays archived.") if facts.stored else ""
         return Told("gone", translate("dataset", "No longer at its source"), detail)
@@ -40,6 +42,13 @@ def dataset_told(facts: DatasetFacts, *, is_paused: bool = False, now_ns: int | 
     if copy is None:
         return Told("waiting", translate("dataset", "Waiting for its first look"))
     sentence = transfer_sentence(copy.state, display(copy.reason), due_ns=None, now_ns=now_ns)
+    if facts.is_source_off:
+        off = translate("dataset", "{source} is switched off, so nothing of it is sent.").format(source=facts.source)
+        return Told(facts.shown, capitalised(sentence), off)
+    if is_held:
+        return Told(
+            facts.shown, capitalised(sentence), translate("dataset", "Everything is on hold: nothing is touched.")
+        )
     return Told(facts.shown, capitalised(sentence), _next_step(facts, copy, is_paused=is_paused, now_ns=now_ns))
 
 

@@ -21,7 +21,7 @@ from etiket_gui.gui.pages.moving import MOVES_FOR_S, Moving
 from etiket_gui.gui.pages.overview_sentences import headline
 from etiket_gui.gui.pages.page import Page
 from etiket_gui.gui.pages.source_card import SourceCard
-from etiket_gui.gui.sentences import capitalised
+from etiket_gui.gui.sentences import capitalised, is_ahead
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.empty_state import EmptyState
 from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel
@@ -200,8 +200,10 @@ class OverviewPage(Page):
         cards = {
             source.id: self._source_cards.get(source.id) or self._new_source(source.id) for source in facts.sources
         }
+        # An engine that is not held looks through what is new to it at once.
+        is_looking = self.desk.host.is_running and not is_ahead(facts.held_until_ns, now_ns)
         for source in facts.sources:
-            cards[source.id].show_facts(source, is_looking=False, now_ns=now_ns)
+            cards[source.id].show_facts(source, is_looking=is_looking, now_ns=now_ns)
         self._source_cards = cards
         self._sources.set_cards([*cards.values(), self._add_source])
 

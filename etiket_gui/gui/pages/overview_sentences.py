@@ -146,6 +146,8 @@ def _nothing_missing(facts: Overview, now_ns: int) -> Told:
         reason = ended(unwell[0].state_reason or source_state_title(unwell[0].state))
         detail = translate("overview", "{names}: {reason}").format(names=names, reason=reason)
         return Told("attention", sentence, detail)
+    if not total and any(source.ignored for source in facts.enabled):
+        return Told("ok", translate("overview", "Everything that was found is left out, as you asked"))
     if not total:
         return Told("attention", translate("overview", "No dataset was found"))
     seen_ns = min(source.last_scan_ns or 0 for source in facts.enabled)
@@ -195,9 +197,13 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
     if facts.waiting:
         return Told("sending", translate("overview", "{datasets} to go").format(datasets=datasets_text(facts.waiting)))
     if facts.live:
+        if not facts.archived:
+            return Told("live", translate("overview", "A measurement runs; it follows when it is complete"))
         return Told("live", translate("overview", "A measurement runs; everything before it is archived and verified"))
     if not facts.found:
         return Told("new", translate("overview", "No dataset is known here"))
+    if not facts.archived:
+        return Told("ignored", translate("overview", "Everything that was found here is left out, as you asked"))
     sentence = translate("overview", "Everything is archived and verified as of {clock}")
     return Told("ok", sentence.format(clock=clock_text(facts.last_scan_ns, now_ns)))
 

@@ -49,7 +49,7 @@ _WORKING: dict[str, Any] = {"source": {"counts": {"archived": 10, "sending": 1, 
 _MEASURING: dict[str, Any] = {"is_measuring": True}
 _PAUSED: dict[str, Any] = {"paused_until_ns": -1}
 _OFFLINE: dict[str, Any] = {"place": {"state": "offline"}}
-_ATTENTION: dict[str, Any] = {"shell": {"problem_count": 1, "worst": (_PROBLEM,)}}
+_ATTENTION: dict[str, Any] = {"shell": {"problem_count": 3, "pressing_count": 1, "worst": (_PROBLEM,)}}
 _ERROR: dict[str, Any] = {"failure": StoreTooNew("It was written by version 9.")}
 
 
@@ -59,6 +59,9 @@ _ERROR: dict[str, Any] = {"failure": StoreTooNew("It was written by version 9.")
         (_IDLE, TrayKind.IDLE, "All 12 datasets are archived and verified."),
         ({"source": {"counts": {"archived": 1}}}, TrayKind.IDLE, "1 dataset, archived and verified."),
         ({"source": {"is_enabled": False}}, TrayKind.IDLE, "Every source is switched off."),
+        ({"source": {"counts": {}}}, TrayKind.IDLE, "No dataset was found."),
+        ({"source": {"counts": {"ignored": 2}}}, TrayKind.IDLE, "Everything that was found is left out, as you asked."),
+        ({"source": {"counts": {"archived": 1, "ignored": 2, "gone": 3}}}, TrayKind.IDLE, "1 dataset, archived"),
         ({"source": {"state": "new"}}, TrayKind.IDLE, "not everything was looked at"),
         ({"is_running": False}, TrayKind.IDLE, "Starting"),
         (_WORKING, TrayKind.WORKING, "1 dataset on the way, 2 datasets not archived yet."),

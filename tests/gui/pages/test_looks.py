@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractScrollArea,
-    QApplication,
-    QComboBox,
-    QLabel,
-    QLineEdit,
-    QScrollBar,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from etiket_gui.gui.desk import Desk
@@ -28,6 +18,7 @@ from etiket_gui.gui.pages.problems import ProblemsPage
 from etiket_gui.gui.widgets.labels import ElidedLabel
 from etiket_gui.settings.home import Home
 from tests.gui.pages.conftest import ShowPage
+from tests.support.looks import cropped, nameless, overlapping
 from tests.support.page_desk import for_a_moment
 
 PAGES: tuple[type[QWidget], ...] = (OverviewPage, DatasetsPage, ProblemsPage, ActivityPage, LogPage)
@@ -49,56 +40,6 @@ def _make(kind: type[QWidget], desk: Desk, show_page: ShowPage, qtbot: QtBot, wi
     return page
 
 
-def _seen(page: QWidget) -> list[QWidget]:
-    return [widget for widget in page.findChildren(QWidget) if widget.isVisibleTo(page)]
-
-
-def _cropped(page: QWidget) -> list[str]:
-    found = []
-    for widget in _seen(page):
-        if isinstance(widget, ElidedLabel) or not isinstance(widget, QLabel | QAbstractButton):
-            continue
-        text = widget.text()
-        if not text:
-            continue
-        if isinstance(widget, QLabel) and widget.wordWrap():
-            needed = widget.heightForWidth(widget.width())
-            if widget.height() < needed - 1:
-                found.append(f"{text!r}: {widget.height()} px high of {needed}")
-        elif widget.width() < widget.minimumSizeHint().width() - 1:
-            found.append(f"{text!r}: {widget.width()} px wide of {widget.minimumSizeHint().width()}")
-    return found
-
-
-def _overlapping(page: QWidget) -> list[str]:
-    found = []
-    for parent in [page, *_seen(page)]:
-        if isinstance(parent, QAbstractScrollArea | QComboBox | QLineEdit | QScrollBar):
-            continue
-        children = [
-            child for child in parent.children()
-            if isinstance(child, QWidget) and child.isVisibleTo(page) and not child.isWindow() and parent.layout()
-            and parent.layout().indexOf(child) >= 0
-        ]  # fmt: skip
-        for one, other in itertools.combinations(children, 2):
-            common = one.geometry().intersected(other.geometry())
-            if common.width() > 1 and common.height() > 1:
-                found.append(f"{one} over {other}: {common}")
-    return found
-
-
-def _nameless(page: QWidget) -> list[str]:
-    return [
-        f"{type(widget).__name__} {widget.objectName()!r} in {type(widget.parent()).__name__}"
-        for widget in _seen(page)
-        if widget.focusPolicy() is not Qt.FocusPolicy.NoFocus
-        and not widget.accessibleName()
-        and not isinstance(widget, QScrollBar)
-        and not isinstance(widget.parent(), QLineEdit | QComboBox)
-        and widget.metaObject().className() not in {"QScrollArea", "QTabBar", "QSplitterHandle"}
-    ]
-
-
 @pytest.mark.parametrize("kind", PAGES)
 @pytest.mark.parametrize(("width", "height"), [(780, 560), (1200, 800), (2400, 1300)])
 def test_no_text_is_cropped_and_nothing_overlaps(
@@ -106,8 +47,8 @@ def test_no_text_is_cropped_and_nothing_overlaps(
     width: int, height: int,
 ) -> None:  # fmt: skip
     page = _make(kind, desk_on(rich_home), show_page, qtbot, width, height)
-    assert _cropped(page) == []
-    assert _overlapping(page) == []
+    assert cropped(page) == []
+    assert overlapping(page) == []
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -122,8 +63,8 @@ def test_smaller_and_doubled_letters_fit_too(
     QApplication.setFont(font)
     try:
         page = _make(kind, desk_on(rich_home), show_page, qtbot, 1500, 1000)
-        assert _cropped(page) == []
-        assert _overlapping(page) == []
+        assert cropped(page) == []
+        assert overlapping(page) == []
     finally:
         QApplication.setFont(usual)
 
@@ -133,7 +74,7 @@ def test_every_control_has_a_name_for_a_screen_reader(
     rich_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot, kind: type[QWidget]
 ) -> None:
     page = _make(kind, desk_on(rich_home), show_page, qtbot, 1200, 800)
-    assert _nameless(page) == []
+    assert nameless(page) == []
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -143,8 +84,8 @@ def test_pages_are_drawn_from_right_to_left(
     QApplication.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     try:
         page = _make(kind, desk_on(rich_home), show_page, qtbot, 1200, 800)
-        assert _cropped(page) == []
-        assert _overlapping(page) == []
+        assert cropped(page) == []
+        assert overlapping(page) == []
         assert not page.grab().isNull()
     finally:
         QApplication.setLayoutDirection(Qt.LayoutDirection.LeftToRight)

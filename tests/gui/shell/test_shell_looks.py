@@ -14,9 +14,9 @@ from etiket_gui.gui.crash_dialog import ReportDialog, bug_dialog
 from etiket_gui.gui.diagnostics import DiagnosticsDialog
 from etiket_gui.gui.settings_dialog import SettingsDialog
 from etiket_gui.settings.settings import Settings
-from tests.gui.pages.test_looks import _cropped, _nameless, _overlapping
 from tests.gui.shell.conftest import StartProgram
 from tests.gui.shell.test_dialogs import MemoryAutostart
+from tests.support import looks
 
 
 @pytest.fixture(params=[7.0, 10.0, 18.0], ids=["70 %", "100 %", "180 %"])
@@ -31,7 +31,7 @@ def letters(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[floa
 
 def flaws(widget: QWidget, qtbot: QtBot) -> list[str]:
     qtbot.wait(60)
-    return [*_cropped(widget), *_overlapping(widget), *_nameless(widget)]
+    return looks.flaws(widget)
 
 
 def full_of_banners(program: Program) -> None:

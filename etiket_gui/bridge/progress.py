@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass
+from operator import attrgetter
 
 #: The rate is looked at over the last seconds, over a longer time, and over everything since the begin.
 _SHORT_S = 6.0
@@ -19,6 +20,7 @@ _AGREE = 2.0
 _MOST_BYTES_PER_FILE = 200_000.0
 _LEAST_STEP_S = 0.2
 _STANDSTILL_S = 5.0
+_AT_S = attrgetter("at_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class RestEstimator:
 
     def __init__(self, begun_s: float) -> None:
         self._begun_s = begun_s
-        self._looks: deque[_Look] = deque([_Look(begun_s, 0, 0)])
+        self._looks = [_Look(begun_s, 0, 0)]
         self._size_bytes = 0
         self._file_count = 0
 
@@ -58,7 +60,7 @@ class RestEstimator:
         last = self._looks[-1]
         if done_bytes < last.done_bytes or done_files < last.done_files:
             self._begun_s = now_s
-            self._looks = deque([_Look(now_s, done_bytes, done_files)])
+            self._looks = [_Look(now_s, done_bytes, done_files)]
             return
         if now_s - last.at_s < _LEAST_STEP_S and len(self._looks) > 1:
             self._looks[-1] = _Look(last.at_s, done_bytes, done_files)
@@ -88,12 +90,7 @@ class RestEstimator:
 
     def _since(self, at_s: float) -> _Look:
         """The last look before that moment, the first one when all are later."""
-        found = self._looks[0]
-        for look in self._looks:
-            if look.at_s > at_s:
-                break
-            found = look
-        return found
+        return self._looks[max(0, bisect_right(self._looks, at_s, key=_AT_S) - 1)]
 
     def _rates(self, since: _Look, now_s: float) -> tuple[float, float]:
         last = self._looks[-1]

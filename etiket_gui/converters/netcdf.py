@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import unicodedata
@@ -29,6 +30,8 @@ _RESERVED = frozenset(
 )
 _LONGEST_NAME_BYTES = 255
 _TEXT_DTYPE: Final[np.dtype[Any]] = h5py.string_dtype()
+_TEXT_TYPE: Final = h5py.h5t.py_create(_TEXT_DTYPE, logical=True)
+_SCALAR: Final = h5py.h5s.create(h5py.h5s.SCALAR)
 
 
 class Text:
@@ -85,6 +88,7 @@ class Group:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@functools.lru_cache(maxsize=1024)
 def safe_name(text: str) -> str:
     """A name a netCDF4 variable, dimension or attribute can have, as near to ``text`` as possible; never empty."""
     plain = unicodedata.normalize("NFC", _storable(text))
@@ -290,7 +294,9 @@ def _write_attribute(target: h5py.Group | h5py.Dataset, name: str, value: Any) -
     if key in _RESERVED:
         key = f"_{key}"
     if isinstance(value, str):
-        target.attrs.create(key, _storable(value), dtype=_TEXT_DTYPE)
+        # As target.attrs.create does it, without what that finds out anew for each attribute.
+        attribute = h5py.h5a.create(target.id, key.encode(), _TEXT_TYPE, _SCALAR)
+        attribute.write(np.array(_storable(value), dtype=_TEXT_DTYPE))
         return
     array = np.atleast_1d(np.asarray(value))
     if array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat)):

@@ -154,7 +154,7 @@ class ScriptedPool:
                     yield 0.01, {**checked, "place": place, "differences": []}
                 yield 0.0, {"event": "done", "result": {}}
             case TaskKind.LIVE:
-                yield 0.1, {"event": "done", "result": {"runs": {}}}
+                yield 0.1, {"event": "done", "result": {"runs": {}, "more": []}}
             case _:
                 yield 0.1, {"event": "done", "result": {}}
 

@@ -87,9 +87,11 @@ def recognise(
     if recognitions:
         sentence = recognitions[0].sentence
     elif os.path.isdir(path):
-        sentence = f"{shown} is a folder that no backend recognises."
+        sentence = f"{shown} is a folder in which nothing looks like measurements."
     else:
-        sentence = f"{shown} is a file that no backend recognises; give the folder that holds the measurements."
+        sentence = (
+            f"{shown} is no file of measurements that this program knows. Give the folder that holds the measurements."
+        )
     return PathAnswer(shown, sentence, tuple(recognitions), tuple(notes))
 
 

@@ -101,7 +101,7 @@ class DropCard(QFrame):
         words = column(spacing=Space.XS)
         title = ElidedLabel(answer["path"] or "–", TextRole.STRONG)
         words.addWidget(title)
-        sentence = answer["refusal"] if best is None else f"{best['title']}: {best['sentence']}"
+        sentence = answer["refusal"] if best is None else best["sentence"]
         words.addWidget(SentenceLabel(sentence, tint="bad" if is_refused else ""))
         extra = [*answer["notes"], *(() if best is None else best["warnings"])]
         if extra:
@@ -339,6 +339,7 @@ class DropSheet(QDialog):
             self._current = None
             card.say(" ".join(result["errors"].values()), "bad")
             self._tell()
+            self._add_next()
             return
         draft.config = dict(result["config"])
         card.say(self.tr("Adding…"), "muted")

@@ -107,7 +107,7 @@ def _answer(path: str, header: bytes, signature: Signature, is_remote: bool, sto
         )
     if not is_remote and signature.database[1] <= LARGEST_BYTES:
         size = f"{signature.database[1] / 1e6:,.1f} MB".replace(",", " ")
-        warnings.append(f"The whole file ({size}) can be kept as well: option keep_database.")
+        warnings.append(f"The whole file ({size}) can be kept as well, with the option keep_database.")
     return Recognition(
         "qcodes",
         f"QCoDeS database, version {version}, {runs}, {mode}{last}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from etiket_gui.domain.commands import AddDestination, AddSource, Reply
 from etiket_gui.domain.errors import EtiketError, UsageError, error_from_json
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.questions import ask
-from etiket_gui.gui.wizards.draft import SourceDraft
+from etiket_gui.gui.wizards.draft import NewDestination, SourceDraft
 
 
 class Adding(QObject):
@@ -31,7 +32,7 @@ class Adding(QObject):
         self._waiting: list[SourceDraft] = []
         #: The sources that were added so far.
         self.added: list[SourceDraft] = []
-        self._made: dict[tuple[str, str], str] = {}
+        self._made: dict[str, str] = {}
 
     def start(self, drafts: Sequence[SourceDraft]) -> None:
         """Add these sources, and their new destinations first."""
@@ -44,7 +45,7 @@ class Adding(QObject):
             return
         draft = self._waiting[0]
         if draft.new_destination is not None and draft.destination == "":
-            key = (draft.new_destination.kind, draft.new_destination.name)
+            key = _key(draft.new_destination)
             if key in self._made:
                 draft.destination = self._made[key]
             else:
@@ -82,7 +83,7 @@ class Adding(QObject):
         if not reply.is_ok or new is None:
             self._fail(failure_of(reply))
             return
-        self._made[new.kind, new.name] = new.name
+        self._made[_key(new)] = new.name
         draft.destination = new.name
         if not new.secret:
             self._next()
@@ -161,6 +162,11 @@ class Adding(QObject):
         if draft in self._waiting:
             self._waiting.remove(draft)
         self._next()
+
+
+def _key(new: NewDestination) -> str:
+    """The same only for the same destination: who comes back and names another folder means another one."""
+    return json.dumps([new.kind, new.name, new.config], sort_keys=True)
 
 
 def failure_of(reply: Reply) -> EtiketError:

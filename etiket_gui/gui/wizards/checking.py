@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -37,6 +37,7 @@ class Checker(QObject):
         self._values = values
         self._identifier = ""
         self._edited_name = ""
+        self._beside: tuple[Mapping[str, Any], ...] = ()
         self._job: int | None = None
         self.result: dict[str, Any] | None = None
         self._timer = QTimer(self)
@@ -49,6 +50,12 @@ class Checker(QObject):
         self._identifier = identifier
         self._edited_name = edited_name
         self.result = None
+
+    def set_beside(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        """Sources (``name`` and ``config``) that are to be added with it: its places must be apart from theirs, too."""
+        if tuple(sources) != self._beside:
+            self._beside = tuple(sources)
+            self.check_soon()
 
     @property
     def is_checking(self) -> bool:
@@ -78,7 +85,7 @@ class Checker(QObject):
         self.result = None
         parameters = {
             "group": self._group, "identifier": self._identifier, "values": dict(self._values()),
-            "name": self._edited_name,
+            "name": self._edited_name, "beside": list(self._beside),
         }  # fmt: skip
         self._job = self._desk.jobs.start("validate", parameters, self, self._on_answer, self._on_failure)
 

@@ -17,7 +17,7 @@ from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SentenceLabel, TextLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
 from etiket_gui.gui.wizards.checking import Checker
-from etiket_gui.gui.wizards.draft import Catalogue, NewDestination
+from etiket_gui.gui.wizards.draft import Catalogue, NewDestination, SourceDraft
 from etiket_gui.gui.wizards.form import ConfigForm, secret_field
 
 _INDENT = Space.XL
@@ -227,6 +227,12 @@ class DestinationChoice(QWidget):
         if self._form is not None and self._kind.currentData() == "archive" and not self._form.values().get("path"):
             self._form.set_values({"path": path})
             self._checker.check_now()
+
+    def set_sources(self, drafts: Sequence[SourceDraft]) -> None:
+        """What is to go there: an archive must not lie in it, nor hold it."""
+        self._checker.set_beside(
+            [{"name": draft.name or draft.backend, "config": dict(draft.config)} for draft in drafts]
+        )
 
     def choose(self, name: str) -> None:
         """Choose the destination of that name, where there is one."""

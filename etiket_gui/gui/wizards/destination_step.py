@@ -82,6 +82,7 @@ class DestinationStep(Step):
 
     def enter(self) -> None:
         """Ask for the scope as this backend wants it."""
+        self.choice.set_sources([self._draft])
         self._on_changed()
 
     def _on_changed(self) -> None:

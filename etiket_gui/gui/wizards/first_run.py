@@ -156,9 +156,19 @@ class PlacesStep(Step):
         if key in self._places:
             return
         place = FoundPlace(item)
-        place.tick.toggled.connect(lambda _: self.readyChanged.emit())
+        place.tick.toggled.connect(lambda is_on: self._on_ticked(key, is_on=is_on))
         self._places[key] = place
         self._list.addWidget(place)
+        self.readyChanged.emit()
+
+    def _on_ticked(self, key: str, *, is_on: bool) -> None:
+        """Of two places inside each other only the one that was ticked last counts: nothing is archived twice."""
+        for other, place in self._places.items():
+            if is_on and other != key and place.tick.isChecked() and _is_one_in_the_other(key, other):
+                place.tick.setChecked(False)
+                inner, outer = sorted((key, other), key=len, reverse=True)
+                text = self.tr("{inner} lies in {outer}, so only one of them can be a source: {key} is ticked now.")
+                self._say(text.format(inner=inner, outer=outer, key=key), "warning")
         self.readyChanged.emit()
 
     def _choose(self, *, is_file: bool) -> None:
@@ -177,6 +187,7 @@ class PlacesStep(Step):
 
     def _on_recognised(self, result: dict[str, Any]) -> None:
         refusals = [answer["refusal"] for answer in result["answers"] if answer["refusal"]]
+        self._tell_sum()
         for answer in result["answers"]:
             if not answer["refusal"]:
                 self._add(
@@ -185,10 +196,10 @@ class PlacesStep(Step):
                         "why": self.tr("You added it."),
                     }
                 )  # fmt: skip
+            if not answer["refusal"]:
+                self._on_ticked(answer["path"], is_on=self._places[answer["path"]].tick.isChecked())
         if refusals:
             self._say(" ".join(refusals), "bad")
-        else:
-            self._tell_sum()
 
     def _tell_sum(self) -> None:
         if self._places:
@@ -227,6 +238,11 @@ class PlacesStep(Step):
         """Go on; what is still looked for is no longer waited for."""
         self.stop()
         then()
+
+
+def _is_one_in_the_other(path: str, other: str) -> bool:
+    inner, outer = sorted((path.rstrip("/"), other.rstrip("/")), key=len, reverse=True)
+    return bool(outer) and inner.startswith(f"{outer}/")
 
 
 class ArchiveStep(Step):
@@ -288,6 +304,7 @@ class FirstRunWizard(Wizard):
         """Hand what is chosen to the next page."""
         if self.current_step is self.places and self.places.is_ready:
             self._drafts = self.places.drafts()
+            self.archive.choice.set_sources(self._drafts)
             if self.places.archive_folder:
                 self.archive.choice.suggest_path(self.places.archive_folder)
         elif self.current_step is self.archive and self.archive.is_ready:

@@ -123,7 +123,8 @@ def _first_sentence(kind: type) -> str:
 def validate(job: DeskJob) -> dict[str, Any]:
     """Whether the values of a form make sense.
 
-    Parameters: group, identifier, values; ``name`` of what is being edited, whose own places do not count. Returns
+    Parameters: group, identifier, values; ``name`` of what is being edited, whose own places do not count; ``beside``,
+    sources (``name`` and ``config``) that are to be added with it, whose places do. Returns
     ``errors`` (a sentence per field), ``config`` (None with errors), ``root`` and ``suggested_name``.
     """
     group = _GROUPS.get(job.text("group"))
@@ -156,6 +157,8 @@ def _place_errors(job: DeskJob, group: str, config_class: type[BaseModel], confi
         without_source=own_name if group == _SOURCE else "",
         without_destination=own_name if group == _DESTINATION else "",
     )
+    for item in job.parameters.get("beside") or ():
+        present += places_of("source", str(item["name"]), item["config"])
     errors: dict[str, str] = {}
     for field in config_class.model_fields:
         for place in places_of(group, own_name or "new", {field: config.get(field)}):

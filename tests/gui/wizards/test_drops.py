@@ -187,3 +187,17 @@ def test_a_thousand_files_do_not_hold_up_the_window(desk: Desk, archive: Path, q
     (card,) = sheet._cards
     assert "1000 things were dropped" in card.answer["notes"][0]
     sheet.close()
+
+
+def test_add_all_goes_on_after_one_that_cannot_be_added(
+    desk: Desk, archive: Path, qtbot: QtBot, hand: Hand, data: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other fridge"
+    (other / "run 1").mkdir(parents=True)
+    (other / "run 1" / "a.csv").write_text("1")
+    sheet = _sheet(desk, qtbot, data, data / "20260303", other)
+    hand.wait(lambda: "lab archive" in sheet._said.text())
+    hand.click(sheet, "drop-add-all")
+    hand.wait(lambda: len(_sources(desk)) == 2)
+    assert _sources(desk) == ["fridge data", "other fridge"]
+    hand.wait(lambda: any("lies inside the source fridge data" in card._said.text() for card in sheet._cards))

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from etiket_gui.gui.desk import Desk
@@ -82,3 +83,34 @@ def test_start_at_login_is_left_off_where_it_is_unticked(
     hand.click(wizard, "wizard-next")
     hand.wait(lambda: not wizard.isVisible())
     assert not (account_folder / ".config" / "autostart").exists()
+
+
+def test_of_two_places_inside_each_other_only_the_last_one_counts(
+    wizard: FirstRunWizard, hand: Hand, account_folder: Path
+) -> None:
+    hand.wait(lambda: wizard.places._job is None and wizard.places.is_ready)
+    wizard.places.add_path(str(account_folder / "measurements" / "20260303"))
+    hand.wait(lambda: len(wizard.places._places) == 2)
+    assert [draft.name for draft in wizard.places.drafts()] == ["20260303"]
+    assert "lies in" in wizard.places._said.text()
+    hand.click(wizard, "found-measurements")
+    assert [draft.name for draft in wizard.places.drafts()] == ["measurements"]
+
+
+def test_an_archive_inside_the_measurements_is_refused_before_anything_is_made(
+    wizard: FirstRunWizard, hand: Hand, account_folder: Path
+) -> None:
+    hand.wait(lambda: wizard.places._job is None and wizard.places.is_ready)
+    hand.click(wizard, "wizard-next")
+    hand.wait(lambda: wizard.archive.is_ready)
+    inside = account_folder / "measurements" / "archive"
+    hand.type(wizard, "field-path", str(inside))
+    hand.wait(lambda: "lies inside the source measurements" in _texts(wizard))
+    assert not wizard.archive.is_ready
+    hand.type(wizard, "field-path", str(account_folder / "archive"))
+    hand.wait(lambda: wizard.archive.is_ready)
+    assert not inside.exists()
+
+
+def _texts(wizard: FirstRunWizard) -> str:
+    return "\n".join(str(label.property("text")) for label in wizard.archive.findChildren(QWidget))

@@ -59,8 +59,8 @@ def test_what_is_nothing_gets_a_sentence_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     answer = recognise(tmp_path / "file", [FolderBackend], StopToken())
     assert answer.best is None
-    assert "no backend recognises" in answer.sentence
-    assert "no backend recognises" in recognise(tmp_path, [], StopToken()).sentence
+    assert "no file of measurements that this program knows" in answer.sentence
+    assert "nothing looks like measurements" in recognise(tmp_path, [], StopToken()).sentence
 
 
 def test_archive_is_no_source_and_nobody_is_asked(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_file_address_is_the_file(run_job: Any, data: Path) -> None:
         ("https://example.org/data", "is an address of the kind 'https'"),
         ("smb://server/share", "mount the share first"),
         ("packed.zip", "Unpack it"),
-        ("thesis.pdf", "no backend recognises"),
+        ("thesis.pdf", "no file of measurements that this program knows"),
         ("dangling", "a link that leads nowhere"),
     ],
 )

@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from etiket_gui.domain.content import FileEntry, SourceFile
 from etiket_gui.domain.errors import EtiketError, PermissionRefused, SourceOffline
 from etiket_gui.domain.names import from_portable
 from etiket_gui.domain.states import EntryKind
+from etiket_gui.osys.long_paths import extended_path
 from etiket_gui.osys.remote import volume_of
 
 LOCAL_SETTLE_TIME_S = 10.0
@@ -119,6 +121,35 @@ def root_error(error: OSError, root: str) -> EtiketError:
     if error.errno in {errno.EACCES, errno.EPERM}:
         return PermissionRefused(f"{root} may not be looked into by this account.", path=root)
     return SourceOffline(f"{root} cannot be reached: {error.strerror or error}.", path=root)
+
+
+def leads_elsewhere(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is a Windows junction, which leads elsewhere as a symbolic link does."""
+    if sys.platform != "win32":
+        return False
+    return entry.stat(follow_symlinks=False).st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT
+
+
+def parts_below(root: str, path: str) -> list[str] | None:
+    """The names from the root down to a path that was seen to change (portable), in the system's form.
+
+    Empty for the root itself and for what lies above it: that concerns all of it. None for what lies elsewhere.
+    """
+    path = extended_path(from_portable(path))
+    below = _relative(root, path)
+    if below is not None:
+        return below
+    return [] if _relative(path, root) is not None else None
+
+
+def _relative(base: str, path: str) -> list[str] | None:
+    base, path = os.path.normpath(base), os.path.normpath(path)
+    if os.path.normcase(base) == os.path.normcase(path):
+        return []
+    start = base if base.endswith(os.sep) else base + os.sep
+    if not os.path.normcase(path).startswith(os.path.normcase(start)):
+        return None
+    return path[len(start) :].split(os.sep)
 
 
 def derived_file(path: Path, name: str, mtime_ns: int) -> SourceFile:

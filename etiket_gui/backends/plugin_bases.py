@@ -101,7 +101,8 @@ class FileSource(FolderBackend):
             cls(cls.config_class(**options), BackendContext("", path)).discover(
                 DiscoveryRequest(), _NothingKnown(), found.append, _Deadline(stop)
             )
-        except EtiketError:
+        except (EtiketError, ValueError):
+            # Options of its own that have no default are asked for when a source is added.
             stop.check()
             return None
         if not found:
@@ -165,7 +166,10 @@ class TableSource(DatabaseBackend):
     @classmethod
     def recognise(cls, path: Path, stop: StopToken) -> Recognition | None:
         """A file with one of the endings, or a folder with exactly one, whose datasets can be listed."""
-        candidates = [path] if path.is_file() else sorted(path.iterdir())[:500] if path.is_dir() else []
+        try:
+            candidates = [path] if path.is_file() else sorted(path.iterdir())[:500] if path.is_dir() else []
+        except OSError:
+            return None
         matching = [item for item in candidates if item.name.lower().endswith(cls.endings or ("\x00",))]
         if len(matching) != 1:
             return None

@@ -184,7 +184,8 @@ def _form_of(path: Path) -> Form:
         is_whole = len(sample) < _SAMPLE_BYTES
     encoding = _encoding_of(path, sample)
     text = sample.decode(encoding, "ignore")
-    lines = text.splitlines(keepends=True)
+    # Lines as an open file has them: str.splitlines would end one at a form feed or an ellipsis of another encoding.
+    lines = list(io.StringIO(text, newline=""))
     if not is_whole:
         lines = lines[:-1]
     lines = lines[:_SAMPLE_LINES]

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from etiket_gui.domain.stopping import StopToken
 
 #: What is written and compressed at once; also what one variable needs in memory while it is written.
 CHUNK_BYTES = 1 << 20
+#: What must stay free while a file is written: what HDF5 holds back, and the next block.
+_ROOM_BYTES = 16 << 20
 #: Smaller variables are stored as they are: compressed ones would be larger and slower to make.
 COMPRESSED_FROM_BYTES = 64 * 1024
 #: Against level 1: 15 % more time on noise, a quarter smaller on values of a digitiser.
@@ -42,6 +45,13 @@ class Text:
 
 
 TEXT: Final = Text()
+
+
+class NoRoom(EtiketError):
+    """The disk on which converted files are made is full."""
+
+    title = "No room for converted files"
+    default_advice = "Make room on the disk where this program keeps its files; it goes on by itself."
 
 
 class CannotConvert(EtiketError):
@@ -113,8 +123,8 @@ def write_netcdf(
     """Write a netCDF4 file that ``xarray.open_dataset(path, engine="h5netcdf")`` opens; replaces what lies there.
 
     ``dims`` gives every dimension's length. Attributes are str, int, float, bool, numpy numbers, or lists and arrays
-    of them; None is left out. Raises CannotConvert when the data does not fit, Stopped, and OSError; what was begun
-    is removed then.
+    of them; None is left out. Raises CannotConvert when the data does not fit, NoRoom, Stopped, and OSError; what was
+    begun is removed then.
     """
     target = Path(path)
     try:
@@ -271,6 +281,7 @@ def _fill(dataset: h5py.Dataset, variable: Variable, stop: StopToken) -> None:
 
 def _put(dataset: h5py.Dataset, variable: Variable, start: int, flat: np.ndarray[Any, Any]) -> None:
     """Write whole rows from the flat position on."""
+    _check_room(dataset.file.filename)
     values = flat
     if isinstance(variable.dtype, Text):
         values = np.array([_storable(str(value)) for value in flat], dtype=object)
@@ -285,6 +296,13 @@ def _put(dataset: h5py.Dataset, variable: Variable, start: int, flat: np.ndarray
     first = start // row
     rows = flat.size // row
     dataset[first : first + rows] = values.reshape((rows, *dataset.shape[1:]))
+
+
+def _check_room(path: str) -> None:
+    """HDF5 cannot close a file that it could not write, and ends the process later on."""
+    free_bytes = shutil.disk_usage(os.path.dirname(path)).free
+    if free_bytes < _ROOM_BYTES:
+        raise NoRoom(f"The disk of {path} is full: {free_bytes >> 20} MiB are left.", path=path)
 
 
 def _write_attribute(target: h5py.Group | h5py.Dataset, name: str, value: Any) -> None:

@@ -54,10 +54,14 @@ def is_zarr_node(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def _files(root: Path) -> list[tuple[str, str]]:
     """(name in the zip, path) of every regular file, in the order of names; links are left out."""
     found = []
-    for place, folders, names in os.walk(root):
+    for place, folders, names in os.walk(root, onerror=_raise):
         folders.sort()
         for name in names:
             path = os.path.join(place, name)

@@ -181,10 +181,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A part of a source that could not be read: its path as portable name, and why."""
+    """A part of a source that could not be read: its path as portable name, and why.
+
+    ``advice`` is empty where it takes a right that this account does not have.
+    """
 
     path: str
     reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +214,7 @@ class DiscoverySummary:
         return {
             "seen_count": self.seen_count,
             "missing": list(self.missing),
-            "unreadable": [[item.path, item.reason] for item in self.unreadable],
+            "unreadable": [[item.path, item.reason, item.advice] for item in self.unreadable],
             "stray_files": self.stray_files,
             "root_place": self.root_place,
             "duration_s": self.duration_s,

@@ -14,6 +14,7 @@ from etiket_gui.domain.errors import (
     PermissionRefused,
     SourceEmpty,
     SourceOffline,
+    SourceUnreadable,
     Stopped,
     WorkerLost,
     error_from_json,
@@ -392,15 +393,13 @@ class SourceDesk:
         for item in summary.unreadable[:_SHOWN_UNREADABLE]:
             key = f"unreadable:{self.row.id}:{item.path}"
             keys.add(key)
-            self._desk.writer.open_problem(
-                "source",
-                key,
-                PermissionRefused(
-                    f"{item.path} in {self._root()} cannot be read: {item.reason}",
-                    advice="Give the account that runs this program the right to read it. The rest goes on.",
-                ),
-                source_id=self.row.id,
+            reason = f"{item.path} in {self._root()} cannot be read: {item.reason}"
+            error: EtiketError = PermissionRefused(
+                reason, advice="Give the account that runs this program the right to read it. The rest goes on."
             )
+            if item.advice:
+                error = SourceUnreadable(reason, advice=item.advice)
+            self._desk.writer.open_problem("source", key, error, source_id=self.row.id)
         for key in self._unreadable_keys - keys:
             self._desk.writer.close_problem(key)
         self._unreadable_keys = keys

@@ -66,6 +66,7 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
+    from etiket_gui.backends.dangerous_files import forget_own_notes, keep_notes_in
     from etiket_gui.osys.plugin_folder import use as use_plugin_folder
     from etiket_gui.osys.priority import lower_priority
     from etiket_gui.osys.processes import resident_bytes
@@ -83,6 +84,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     home = WorkerHome.from_json(first)
     home.work_folder.mkdir(parents=True, exist_ok=True)
     use_plugin_folder(home.plugin_folder)
+    keep_notes_in(home.work_folder / "opened")
     sweep_scratch(home.work_folder)
     pace = Pace()
     options: dict[str, Any] = {}
@@ -109,6 +111,7 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
             for lane in lanes.values():
                 lane.join(max(0.0, end_s - time.monotonic()))
             leave_scratch(home.work_folder, lanes)
+        forget_own_notes()
     return 0
 
 

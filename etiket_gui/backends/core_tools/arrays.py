@@ -149,7 +149,7 @@ class LayoutMaker:
     def _steps(self, axis: Parameter, shape: tuple[int, ...], place: int) -> Floats | None:
         """The one value of each step along an axis, or None where the array says more than that."""
         size = shape[place]
-        if size > _LONGEST_COMPARED_AXIS and len(shape) > 1:
+        if size > _LONGEST_COMPARED_AXIS:
             return None
         if axis.shape == (size,):
             return self._objects.values(axis, 0, size)

@@ -65,15 +65,16 @@ class FolderConfig(SourceConfig):
     @classmethod
     def _understandable_converters(cls, value: dict[str, str]) -> dict[str, str]:
         for conversion, choice in value.items():
-            if conversion != "all" and not re.fullmatch(r"[A-Za-z0-9_+.-]+_to_[A-Za-z0-9_+.-]+", conversion):
+            if conversion.lower() != "all" and not re.fullmatch(r"[A-Za-z0-9_+.-]+_to_[A-Za-z0-9_+.-]+", conversion):
                 raise ValueError(
                     f"{conversion!r} is no conversion: write csv_to_hdf5=off, csv_to_hdf5=NAME or all=off, for example."
                 )
-            if not choice.strip() or (conversion == "all" and choice.strip().lower() != "off"):
+            if not choice.strip() or (conversion.lower() == "all" and choice.strip().lower() != "off"):
                 raise ValueError(
                     f"{conversion}={choice!r} says nothing: a conversion is off or has a converter's name."
                 )
-        return {conversion.lower(): choice.strip() for conversion, choice in value.items()}
+        choices = {conversion.lower(): choice.strip() for conversion, choice in value.items()}
+        return {conversion: "off" if choice.lower() == "off" else choice for conversion, choice in choices.items()}
 
     @field_validator("root_directory")
     @classmethod

@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from etiket_gui.backends.directories import leads_elsewhere, parts_below
 from etiket_gui.backends.folder.description import FILE_NAME
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import Unreadable
-from etiket_gui.domain.names import check_relative, display, from_portable, to_portable
+from etiket_gui.domain.names import check_relative, display, to_portable
 from etiket_gui.domain.stopping import StopToken
-from etiket_gui.osys.long_paths import extended_path
 
 #: The identifier of a source's root when the root itself is the dataset.
 ROOT_IDENTIFIER = "."
@@ -78,10 +77,9 @@ class Levels:
 
         None when the path is outside the source. A path above the source concerns all of it.
         """
-        path = extended_path(from_portable(path))
-        relative = _relative(self.root, path)
+        relative = parts_below(self.root, path)
         if relative is None:
-            return ROOT_IDENTIFIER if _relative(path, self.root) is not None else None
+            return None
         if self.level == 0 or not relative:
             return ROOT_IDENTIFIER
         if self.level != MARKED:
@@ -156,7 +154,7 @@ class Levels:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=self._follow) and not _leads_elsewhere(entry):
+                    if entry.is_dir(follow_symlinks=self._follow) and not leads_elsewhere(entry):
                         folders.append((to_portable(entry.name), entry.path))
                         continue
                     if entry.name == FILE_NAME and entry.is_file(follow_symlinks=False):
@@ -210,21 +208,3 @@ def unreadable(identifier: str, path: str, error: OSError) -> Unreadable:
     """The row of a part that could not be read."""
     why = "this account may not read it" if error.errno in {errno.EACCES, errno.EPERM} else error.strerror or str(error)
     return Unreadable(identifier, f"{display(to_portable(path))} could not be looked into: {why}.")
-
-
-def _relative(base: str, path: str) -> list[str] | None:
-    """The components of ``path`` below ``base``, or None when it is not there."""
-    base, path = os.path.normpath(base), os.path.normpath(path)
-    if os.path.normcase(base) == os.path.normcase(path):
-        return []
-    start = base if base.endswith(os.sep) else base + os.sep
-    if not os.path.normcase(path).startswith(os.path.normcase(start)):
-        return None
-    return path[len(start) :].split(os.sep)
-
-
-def _leads_elsewhere(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a Windows junction."""
-    if sys.platform != "win32":
-        return False
-    return entry.stat(follow_symlinks=False).st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from etiket_gui.backends.directories import leads_elsewhere
 from etiket_gui.backends.folder.description import FILE_NAME
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.domain import guards
@@ -122,7 +123,7 @@ class Surveyor:
                     for entry in entries:
                         if not entry.is_file(follow_symlinks=follow):
                             if entry.is_dir(follow_symlinks=follow):
-                                if sys.platform == "win32" and _is_junction(entry):
+                                if sys.platform == "win32" and leads_elsewhere(entry):
                                     return None
                                 folders.append(entry.path)
                             elif not entry.is_symlink():
@@ -257,7 +258,7 @@ class _SurveyWalk:
 
     def _kind(self, entry: os.DirEntry[str], status: os.stat_result) -> EntryKind | None:
         mode = status.st_mode
-        if stat.S_ISLNK(mode) or (sys.platform == "win32" and _is_junction(entry)):
+        if stat.S_ISLNK(mode) or (sys.platform == "win32" and leads_elsewhere(entry)):
             return EntryKind.LINK
         if stat.S_ISDIR(mode):
             return EntryKind.FOLDER
@@ -318,12 +319,6 @@ def _never() -> None:
 
 def _careless_name(name: str) -> str:
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
-
-
-def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a Windows junction, which leads elsewhere as a symbolic link does."""
-    tag = getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0)
-    return bool(tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1))
 
 
 def _signed(number: int) -> int:

@@ -118,7 +118,7 @@ class LabberBackend(Backend):
                 heads = _guarded(file, lambda: log_heads(opened, file.path))
                 now = next((item for item in heads if item.number == head.number), head)
                 return _guarded(file, lambda: newest_points(opened, now, since))
-        except (SourceChanged, NotALog):
+        except (SourceChanged, NotALog, ConversionFailed):
             return None
 
     def fingerprint(self, identifier: str) -> int:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from etiket_gui.backends.directories import signed_64
+from etiket_gui.backends.directories import leads_elsewhere, signed_64
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import ARCHIVE_MARK, unreadable
 from etiket_gui.backends.labber.logfile import BROKEN, ENDING, FileKey, LogHead, NotALog, log_heads, open_log_file
@@ -75,7 +75,9 @@ def log_files(root: str, rules: IgnoreRules, walk: Walk, stop: StopToken, below:
             plain = to_portable(entry.name)
             name = f"{prefix}/{plain}" if prefix else plain
             if entry.is_dir(follow_symlinks=False):
-                if rules.matches_level_folder(plain):
+                if leads_elsewhere(entry):
+                    walk.skip("link to another folder")
+                elif rules.matches_level_folder(plain):
                     walk.skip("ignored folder")
                 elif os.path.lexists(os.path.join(entry.path, ARCHIVE_MARK)):
                     walk.skip("archive")
@@ -146,7 +148,8 @@ class LogIndex:
                 except NotALog as error:
                     return key, error
                 for head in heads:
-                    self.places[self.identifier(file.name, head)] = file.name
+                    # A copy that is opened later is not where the log lies; the look that compares them decides.
+                    self.places.setdefault(self.identifier(file.name, head), file.name)
                 return key, heads
         except NotALog as error:
             return file.key, error

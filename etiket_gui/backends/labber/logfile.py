@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from etiket_gui.backends.dangerous_files import opening
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, SourceChanged, source_error
 from etiket_gui.domain.states import RetryClass
@@ -20,6 +21,7 @@ from etiket_gui.osys.files import open_source
 
 ENDING = ".hdf5"
 _DELAYS_S = (0.02, 0.04, 0.08, 0.16, 0.2)
+_BROKEN_FILE = "broken HDF5 file"
 _FURTHER_LOG = re.compile(r"Log_(\d+)")
 #: What h5py raises for a file that is cut off, half written, or no HDF5 file at all.
 BROKEN = (OSError, KeyError, RuntimeError, ValueError, OverflowError, MemoryError, TypeError, AttributeError)
@@ -34,6 +36,11 @@ class NotALog(EtiketError):
     def __init__(self, reason: str, rule: str, *, path: str | None = None) -> None:
         super().__init__(reason, path=path)
         self.rule = rule
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it may be a log all the same, damaged or just being written."""
+        return self.rule == _BROKEN_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,13 @@ def open_log_file(path: str, stop: StopToken, expected: FileKey | None = None) -
     """The open file and its key. Tried again while it is being written.
 
     Raises SourceChanged when it is not what ``expected`` says or changes at each try, NotALog when it is quiet and
-    no HDF5 file, and the known source failures.
+    no HDF5 file, DangerousFile when it ended the process that opened it, and the known source failures.
     """
+    with opening(path):
+        yield from _opened(path, stop, expected)
+
+
+def _opened(path: str, stop: StopToken, expected: FileKey | None) -> Iterator[tuple[h5py.File, FileKey]]:
     failure: Exception | None = None
     before: FileKey | None = None
     for delay_s in (*_DELAYS_S, None):
@@ -118,7 +130,7 @@ def open_log_file(path: str, stop: StopToken, expected: FileKey | None = None) -
         stop.wait(delay_s)
     if before is not None and after != before:
         raise SourceChanged(f"{path} is being written.", path=path)
-    raise NotALog(f"{path} is no HDF5 file: {failure}.", "broken HDF5 file", path=path) from failure
+    raise NotALog(f"{path} is no HDF5 file: {failure}.", _BROKEN_FILE, path=path) from failure
 
 
 def log_heads(file: h5py.File, path: str) -> list[LogHead]:

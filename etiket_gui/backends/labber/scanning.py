@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
-from etiket_gui.backends.directories import root_error, root_status
+from etiket_gui.backends.directories import parts_below, root_error, root_status
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.survey import Surveyor
 from etiket_gui.backends.labber.describing import name_of
@@ -16,12 +15,23 @@ from etiket_gui.backends.labber.index import LogFile, LogIndex, Walk, log_files,
 from etiket_gui.backends.labber.logfile import FileKey, LogHead, NotALog
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found, Unreadable
-from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline, UnsafeName
-from etiket_gui.domain.names import from_portable, to_portable
+from etiket_gui.domain.errors import (
+    EtiketError,
+    PermissionRefused,
+    SourceChanged,
+    SourceGone,
+    SourceOffline,
+    UnsafeName,
+)
+from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 
 _NS = 1_000_000_000
+_COPY = "second copy of the same log"
+#: A file that makes no sense may be in the middle of being written; after so long without a change it is damaged.
+_DAMAGED_AFTER_S = 60.0
+_DAMAGED = "It is left as it is and tried again when it changes. Look whether Labber still opens it."
 
 
 class QuietTimes:
@@ -112,8 +122,11 @@ class LabberScan:
         seen = self._take(files, {fingerprint: name for name, fingerprint in fingerprints.items()})
         return self._surely(set(fingerprints) - seen)
 
-    def _take(self, files: Iterable[LogFile], unchanged: dict[int, str]) -> set[str]:
-        """Look at files and report what is new or moved; returns the identifiers that are there."""
+    def _take(self, files: Iterable[LogFile], unchanged: dict[int, str], *, is_whole: bool = True) -> set[str]:
+        """Look at files and report what is new or moved; returns the identifiers that are there.
+
+        ``is_whole``: these are all files there are; if not, another copy of a log may lie elsewhere.
+        """
         best: dict[str, _Candidate] = {}
         for file in files:
             self._stop.check()
@@ -123,10 +136,13 @@ class LabberScan:
                     best[identifier] = candidate
                 else:
                     # The same log in two files is one dataset: the file with more in it counts.
-                    self._walk.skip("second copy of the same log")
+                    self._walk.skip(_COPY)
                     if file.status.st_size > other.file.status.st_size:
                         best[identifier] = candidate
         for identifier, candidate in best.items():
+            if not is_whole and self._is_more_elsewhere(identifier, candidate.file):
+                self._walk.skip(_COPY)
+                continue
             self._index.places[identifier] = candidate.file.name
             self._seen_count += 1
             if candidate.head is None:
@@ -134,6 +150,22 @@ class LabberScan:
             if unchanged.get(self._fingerprint(candidate.file, candidate.head)) != identifier:
                 self._tell(identifier, candidate.file, candidate.head)
         return set(best)
+
+    def _is_more_elsewhere(self, identifier: str, file: LogFile) -> bool:
+        """Whether the log is known from another file, which is still there and has no less in it."""
+        name = self._index.places.get(identifier, "")
+        other = self._index.file_at(name) if name and name != file.name else None
+        return (
+            other is not None
+            and other.status.st_size >= file.status.st_size
+            and (any(self._index.identifier(name, head) == identifier for head in self._heads_or_none(other)))
+        )
+
+    def _heads_or_none(self, file: LogFile) -> list[LogHead]:
+        try:
+            return self._index.heads(file, self._stop)
+        except (NotALog, SourceChanged, SourceGone):
+            return []
 
     def _logs_of(self, file: LogFile, unchanged: dict[int, str]) -> list[tuple[str, _Candidate]]:
         for has_own_name in (True, False):
@@ -150,19 +182,29 @@ class LabberScan:
             heads = self._index.heads(file, self._stop)
         except NotALog as error:
             self._walk.skip(error.rule)
+            if error.is_broken:
+                self._note_torn(file, error)
             return []
         except SourceGone:
             return []
-        except SourceChanged:
-            self._torn.add(file.name)
+        except SourceChanged as error:
+            self._note_torn(file, error)
             return []
         except SourceOffline:
             raise
         except EtiketError as error:
-            self._walk.unreadable.append(Unreadable(file.name, error.reason))
+            advice = "" if isinstance(error, PermissionRefused) else error.advice
+            self._walk.unreadable.append(Unreadable(file.name, error.reason, advice))
             self._walk.unlisted.append(file.name)
             return []
         return [(self._index.identifier(file.name, head), _Candidate(file, head)) for head in heads]
+
+    def _note_torn(self, file: LogFile, error: EtiketError) -> None:
+        """Nothing that may lie in the file is missing; and a file that stays like that is told."""
+        self._torn.add(file.name)
+        newest_ns = max(file.status.st_mtime_ns, file.status.st_ctime_ns)
+        if time.time_ns() - newest_ns >= _DAMAGED_AFTER_S * _NS:
+            self._walk.unreadable.append(Unreadable(file.name, f"it makes no sense as HDF5 ({error.reason})", _DAMAGED))
 
     def _identifiers(self, identifiers: Iterable[str]) -> set[str]:
         missing = set()
@@ -182,13 +224,9 @@ class LabberScan:
     def _paths(self, paths: Iterable[str]) -> set[str]:
         names: set[str] = set()
         for path in paths:
-            relative = os.path.relpath(from_portable(path), self._root)
-            parts = relative.split(os.sep)
-            if parts[0] == os.pardir or os.path.isabs(relative):
-                if self._root.startswith(os.path.join(from_portable(path), "")):
-                    names.add("")
-            else:
-                names.add("" if relative == os.curdir else to_portable("/".join(parts)))
+            parts = parts_below(self._root, path)
+            if parts is not None:
+                names.add(to_portable("/".join(parts)))
         if not names:
             return set()
         fingerprints = self._known.fingerprints()
@@ -196,7 +234,7 @@ class LabberScan:
         before = dict(self._index.places)
         seen: set[str] = set()
         for name in sorted(names):
-            seen |= self._take(self._files_at(name), unchanged)
+            seen |= self._take(self._files_at(name), unchanged, is_whole=not name)
         suspects = {
             identifier
             for identifier in fingerprints

@@ -17,7 +17,7 @@ from etiket_gui.backends.api import (
     SourceConfig,
     WatchPlan,
 )
-from etiket_gui.backends.directories import root_error, root_status
+from etiket_gui.backends.directories import parts_below, root_error, root_status
 from etiket_gui.backends.native.client import DATABASE, ClientDatabase
 from etiket_gui.backends.native.config import NativeConfig
 from etiket_gui.backends.native.recognising import recognise_native
@@ -25,7 +25,6 @@ from etiket_gui.backends.native.recordings import Recordings
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found
 from etiket_gui.domain.errors import SourceGone
 from etiket_gui.domain.live import LiveSlice
-from etiket_gui.domain.names import from_portable
 from etiket_gui.domain.states import Realm
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.long_paths import extended_path
@@ -93,10 +92,11 @@ class NativeBackend(FileBackend):
         except OSError as error:
             raise root_error(error, self._root) from error
         surveyor = self._recordings.surveyor()
+        unreadable = (*self._recordings.unreadable, *self._client.unreadable)
         return DiscoverySummary(
             seen_count=seen,
             missing=tuple(sorted(missing)),
-            unreadable=tuple(self._recordings.unreadable),
+            unreadable=unreadable,
             root_place=surveyor.place(status, surveyor.traits.device),
             duration_s=time.perf_counter() - begun_s,
             is_complete_scan=request.is_everything,
@@ -149,8 +149,8 @@ class NativeBackend(FileBackend):
         return len(there), missing
 
     def _is_of_client(self, path: str) -> bool:
-        first = os.path.relpath(from_portable(path), self._root).split(os.sep)[0]
-        return first in _CLIENT_FOLDERS or first in {os.curdir, os.pardir}
+        parts = parts_below(self._root, path)
+        return parts is not None and (not parts or parts[0] in _CLIENT_FOLDERS)
 
     def read(self, identifier: str, stop: StopToken) -> Content:
         """A recording's files with its converted data, or the files of a client's dataset."""

@@ -10,6 +10,8 @@ import datetime
 import hashlib
 import json
 import os
+import re
+import stat
 import time
 import uuid as uuid_module
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +24,8 @@ from etiket_gui.backends.directories import free_name
 from etiket_gui.backends.native.clientfile import newest_points
 from etiket_gui.backends.native.growing import opened
 from etiket_gui.backends.qcodes.access import Access, Reader
-from etiket_gui.domain.content import Content, Description, FileEntry, Found, Scalar, SourceFile
-from etiket_gui.domain.errors import SourceGone, source_error
+from etiket_gui.domain.content import Content, Description, FileEntry, Found, Scalar, SourceFile, Unreadable
+from etiket_gui.domain.errors import EtiketError, PermissionRefused, SourceGone, source_error
 from etiket_gui.domain.live import LiveSlice
 from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.states import EntryKind, RunState
@@ -36,6 +38,7 @@ _CACHE = "HDF5_CACHE"
 _WRITING = "writing"
 _DATASETS_PER_LOOK = 500
 _NS = 1_000_000_000
+_LEADS_ELSEWHERE = re.compile(r"[/\\\x00]|^\.\.?$")
 _NOT_HERE = "no file on this computer"
 _DATASET_COLUMNS = (
     "d.id, d.uuid, d.alt_uid, d.collected, d.created, d.name, d.creator, d.description, d.notes, d.keywords, d.ranking,"
@@ -76,6 +79,8 @@ class ClientDataset:
     scope_name: str
     attributes: dict[str, Scalar] = field(default_factory=dict)
     files: list[ClientFile] = field(default_factory=list)
+    #: Why one of its files cannot be looked at; the dataset is then there, but never sent without that file.
+    failure: EtiketError | None = None
 
     @property
     def newest_ns(self) -> int:
@@ -115,6 +120,7 @@ class ClientDatabase:
         )
         self._interrupted_after_s = interrupted_after_s
         self.skipped: dict[str, int] = {}
+        self.unreadable: list[Unreadable] = []
 
     @property
     def is_there(self) -> bool:
@@ -128,8 +134,16 @@ class ClientDatabase:
         """Report what is not the known one, of all datasets or of those asked for; returns what is there."""
         there: set[str] = set()
         self.skipped = {}
+        self.unreadable = []
         for dataset in self._datasets(identifiers, stop):
             stop.check()
+            if dataset.failure is not None:
+                if dataset.failure.concerns_all:
+                    raise dataset.failure
+                advice = "" if isinstance(dataset.failure, PermissionRefused) else dataset.failure.advice
+                self.unreadable.append(Unreadable(dataset.uuid, dataset.failure.reason, advice))
+                there.add(dataset.uuid)
+                continue
             if not dataset.files:
                 self.skipped[_NOT_HERE] = self.skipped.get(_NOT_HERE, 0) + 1
                 continue
@@ -156,8 +170,10 @@ class ClientDatabase:
         )
 
     def dataset(self, identifier: str, stop: StopToken) -> ClientDataset:
-        """One dataset. Raises SourceGone."""
+        """One dataset. Raises SourceGone, and the failure of a file of it that cannot be looked at."""
         for dataset in self._datasets([identifier], stop):
+            if dataset.failure is not None:
+                raise dataset.failure
             if dataset.files:
                 return dataset
         raise SourceGone(f"The dataset {identifier} is not in {self._root} any more.", path=self._root)
@@ -265,15 +281,13 @@ class ClientDatabase:
         file_uuid, version, filename, label, kind, status, local_path = ("" if item is None else item for item in row)
         if str(kind).upper().endswith(_CACHE):
             return
-        path = self._path_of(dataset, str(file_uuid), str(version), str(filename), str(local_path))
-        if path is None:
-            return
         try:
-            found = os.stat(path)
-        except FileNotFoundError:
-            return
+            path, found = self._place_of(dataset, str(file_uuid), str(version), str(filename), str(local_path))
         except OSError as error:
-            raise source_error(error, path) from error
+            dataset.failure = source_error(error, str(error.filename))
+            return
+        if found is None:
+            return
         dataset.files.append(
             ClientFile(
                 uuid=_dashed(str(file_uuid)),
@@ -287,18 +301,29 @@ class ClientDatabase:
             )
         )
 
-    def _path_of(
+    def _place_of(
         self, dataset: ClientDataset, file_uuid: str, version: str, filename: str, local_path: str
-    ) -> str | None:
-        """Below the root where the client keeps it, also after the folder moved; else where the client says."""
+    ) -> tuple[str, os.stat_result | None]:
+        """Below the root where the client keeps it, also after the folder moved; else where the client says.
+
+        None where there is no such file. Raises OSError where that cannot be told.
+        """
         name = os.path.basename(filename.replace("\\", "/"))
-        if name:
+        candidates = []
+        if name and "\x00" not in name and not _LEADS_ELSEWHERE.search(version):
             for form in (_dashed, _plain):
                 parts = [form(dataset.scope_uuid), form(dataset.uuid), form(file_uuid), version, name]
-                path = os.path.join(self._root, "data", *parts)
-                if os.path.isfile(path):
-                    return path
-        return local_path if local_path and os.path.isfile(local_path) else None
+                candidates.append(os.path.join(self._root, "data", *parts))
+        if os.path.isabs(local_path) and "\x00" not in local_path:
+            candidates.append(local_path)
+        for path in candidates:
+            try:
+                status = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISREG(status.st_mode):
+                return path, status
+        return "", None
 
 
 def _dataset(row: tuple[object, ...]) -> ClientDataset:
@@ -332,10 +357,17 @@ def _named(files: Sequence[ClientFile]) -> list[ClientFile]:
         if before is None or _version_key(file.version) > _version_key(before.version):
             newest[file.uuid] = file
     named = [
-        file if newest[file.uuid] is file else replace(file, name=f"older versions/{file.version}/{file.name}")
+        file
+        if newest[file.uuid] is file
+        else replace(file, name=f"older versions/{_plain_part(file.version)}/{file.name}")
         for file in files
     ]
     return sorted(named, key=lambda file: (file.name, _version_key(file.version), file.uuid))
+
+
+def _plain_part(version: str) -> str:
+    """A version as the name of a folder."""
+    return "unnamed" if _LEADS_ELSEWHERE.search(version) or version.strip(". ") == "" else version
 
 
 def _version_key(version: str) -> tuple[int, str]:

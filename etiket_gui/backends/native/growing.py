@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from etiket_gui.backends.dangerous_files import opening
 from etiket_gui.domain.errors import SourceChanged, source_error
 from etiket_gui.osys.files import open_source
 
@@ -29,7 +30,7 @@ def opened(path: str) -> Iterator[h5py.File]:
     Raises SourceChanged while it cannot be understood, and the known source failures. What h5py reports inside is
     SourceChanged too: only a file that is being written changes under a reader.
     """
-    with contextlib.ExitStack() as stack:
+    with opening(path), contextlib.ExitStack() as stack:
         file = _opened_at_rest(path, stack) or _opened_growing(path, stack)
         try:
             yield file

@@ -23,6 +23,7 @@ CONVERTER, CONVERTER_VERSION = "record_to_netcdf4", "1"
 POINT = "point"
 MOST_POINTS = 200_000
 _BLOCK_BYTES = 1 << 20
+_BLOCK_VALUES = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,26 @@ class RecordFile:
             quantity = by_name[name]
             if quantity.data.ndim != 1:
                 return None
-            stop.check()
-            values = quantity.data[: self.point_count].reshape(sizes)
-            first = values[tuple(slice(None) if axis == place else 0 for axis in range(len(sizes)))]
-            along = first.reshape([-1 if axis == place else 1 for axis in range(len(sizes))])
-            if not np.array_equal(values, np.broadcast_to(along, sizes)) or np.unique(first).size != first.size:
+            stride = math.prod(sizes[place + 1 :])
+            found = self._steps(quantity.data, sizes[place], stride, stop)
+            if found is None:
                 return None
-            steps[name] = first
+            steps[name] = found
         return self.swept, steps
+
+    def _steps(self, data: h5py.Dataset, size: int, stride: int, stop: StopToken) -> Array | None:
+        """The values of an axis that changes every ``stride`` points, or None where it does not run like that."""
+        steps = np.empty(size, data.dtype)
+        for start in range(0, self.point_count, _BLOCK_VALUES):
+            stop.check()
+            values = data[start : min(start + _BLOCK_VALUES, self.point_count)]
+            places = np.arange(start, start + len(values)) // stride
+            # The first pass along the axis says what its values are.
+            is_first = (places < size) & (np.arange(start, start + len(values)) % stride == 0)
+            steps[places[is_first]] = values[is_first]
+            if not np.array_equal(values, steps[places % size]):
+                return None
+        return steps if np.unique(steps).size == size else None
 
 
 def _quantity(name: str, data: h5py.Dataset, fixed: Mapping[str, Any]) -> Quantity:
@@ -103,9 +116,10 @@ def write_measurement(
     grid = record.grid(shape, stop)
     dims: dict[str, int] = {}
     variables: list[Variable] = []
+    taken = {*record.axes, *(quantity.name for quantity in record.quantities)}
     if grid is None:
-        dims[POINT] = record.point_count
-        outer: tuple[str, ...] = (POINT,)
+        outer: tuple[str, ...] = (_free(POINT, taken),)
+        dims[outer[0]] = record.point_count
     else:
         outer, steps = grid
         by_name = {quantity.name: quantity for quantity in record.quantities}
@@ -122,7 +136,7 @@ def write_measurement(
         inner = list(quantity.inner)
         for place, size in enumerate(quantity.data.shape[1:]):
             if not quantity.inner:
-                inner.append(f"{quantity.name}_{place}")
+                inner.append(_free(f"{quantity.name}_{place}", taken))
                 dims[inner[-1]] = size
         about = dict(quantity.attributes)
         coordinates = [axis for axis in quantity.axes if axis in record.swept] if grid is None else []
@@ -131,6 +145,15 @@ def write_measurement(
         blocks = partial(_blocks, quantity.data, record.point_count)
         variables.append(Variable(quantity.name, (*outer, *inner), quantity.data.dtype, about, blocks))
     write_netcdf(target, dims, variables, attributes, stop)
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """A dimension's name that no quantity has."""
+    name = wanted
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
 
 
 def _blocks(data: h5py.Dataset, count: int) -> Iterator[Array]:

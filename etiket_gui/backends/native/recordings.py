@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from etiket_gui.backends.derived_files import DerivedFiles
-from etiket_gui.backends.directories import conversion
+from etiket_gui.backends.directories import conversion, leads_elsewhere, parts_below
 from etiket_gui.backends.folder.dataset import failure_of
 from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE, IgnoreRules
-from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyor
+from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyed, Surveyor
 from etiket_gui.backends.native import recordfile
 from etiket_gui.backends.native.growing import opened
 from etiket_gui.converters.netcdf import CannotConvert
 from etiket_gui.domain.content import Content, Description, Found, Scalar, SourceFile, Unreadable
-from etiket_gui.domain.errors import DescriptionBroken, EtiketError, SourceGone
+from etiket_gui.domain.errors import ConversionFailed, DescriptionBroken, EtiketError, SourceChanged, SourceGone
 from etiket_gui.domain.live import LiveSlice
-from etiket_gui.domain.names import from_portable, to_portable
+from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import open_source
@@ -92,9 +92,10 @@ class Recordings:
         """The recordings that changed paths belong to; all of them where a path is the root or above it."""
         found: dict[str, str] = {}
         for path in paths:
-            relative = os.path.relpath(from_portable(path), self._root)
-            parts = relative.split(os.sep)
-            if parts[0] in {os.curdir, os.pardir}:
+            parts = parts_below(self._root, path)
+            if parts is None:
+                continue
+            if not parts:
                 return self.find(stop)
             if len(parts) == 1:
                 found.update(self._in_day(os.path.join(self._root, parts[0])) if _DAY.fullmatch(parts[0]) else {})
@@ -215,8 +216,13 @@ class Recordings:
                         target = derived.path(MEASUREMENT)
                         recordfile.write_measurement(record, target, _shape(about), _file_attributes(about), stop)
                 made = derived.files(data.status.st_mtime_ns)
-            except CannotConvert as error:
+            except (CannotConvert, ConversionFailed) as error:
                 problems = (error,)
+            except SourceChanged as error:
+                if is_growing or not _is_same(data):
+                    raise
+                # Quiet, and yet it makes no sense: the file goes as it is.
+                problems = (ConversionFailed(error.reason, path=data.path),)
         return Content(
             description=self._description(identifier, about, state, has_measurement=bool(made)),
             files=tuple(sorted((*files, *made), key=lambda file: file.entry.name)),
@@ -235,7 +241,7 @@ class Recordings:
         self, identifier: str, about: Mapping[str, Any], state: RunState, *, has_measurement: bool
     ) -> Description:
         attributes = about.get("attributes")
-        plain: dict[str, Scalar] = dict(attributes) if isinstance(attributes, dict) else {}
+        plain: dict[str, Scalar] = _scalars(attributes) if isinstance(attributes, dict) else {}
         if self._set_up:
             plain.setdefault("set_up", self._set_up)
         details: dict[str, Any] = {}
@@ -253,7 +259,7 @@ class Recordings:
             collected=str(about["started"]) if about.get("started") else None,
             text=str(about.get("description") or ""),
             attributes={name: plain[name] for name in sorted(plain)},
-            keywords=tuple(str(word) for word in about.get("keywords") or ()),
+            keywords=_words(about.get("keywords")),
             details=details,
         )
 
@@ -268,11 +274,31 @@ class Recordings:
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
+        return stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode) and not leads_elsewhere(entry)
     except OSError as error:
         if error.errno == errno.ENOENT:
             return False
         raise
+
+
+def _scalars(attributes: Mapping[Any, Any]) -> dict[str, Scalar]:
+    """The attributes that a description can hold; a file that somebody edited may hold others, which stay in it."""
+    return {
+        str(name): value for name, value in attributes.items() if value is None or isinstance(value, str | int | float)
+    }
+
+
+def _words(keywords: object) -> tuple[str, ...]:
+    return tuple(str(word) for word in keywords) if isinstance(keywords, list) else ()
+
+
+def _is_same(item: Surveyed) -> bool:
+    """Whether a file is still what its directory entry said."""
+    try:
+        status = os.stat(item.path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (item.status.st_size, item.status.st_mtime_ns)
 
 
 def _shape(about: Mapping[str, Any]) -> list[int] | None:

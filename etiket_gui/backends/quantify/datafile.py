@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
+from etiket_gui.backends.dangerous_files import opening
 from etiket_gui.backends.quantify.classic import MAGIC, ClassicFile
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import ConversionFailed, SourceChanged, source_error
@@ -80,16 +81,21 @@ class Torn(SourceChanged):
 def open_data(path: str, stop: StopToken) -> Iterator[DataFile]:
     """The content of a dataset file; small ones in memory, so that it can be kept open as long as needed.
 
-    Raises Torn when it changed at every try, ConversionFailed when it is quiet and still makes no sense, SourceGone,
-    PermissionRefused and the other known source failures.
+    Raises Torn when it changed at every try, ConversionFailed when it is quiet and still makes no sense, also while its
+    values are read, SourceGone, PermissionRefused and the other known source failures.
     """
+    with opening(path):
+        yield from _opened(path, stop)
+
+
+def _opened(path: str, stop: StopToken) -> Iterator[DataFile]:
     before: tuple[int, int] | None = None
     for delay_s in (*_DELAYS_S, None):
         stop.check()
         with contextlib.ExitStack() as held:
             try:
                 file, key = _held_open(path, held)
-                opened = _understood(file, key, held)
+                opened = _checked(_understood(file, key, held), path)
                 if isinstance(file, io.BytesIO):
                     opened = replace(opened, raw=file.getvalue())
             except _Moved as moved:
@@ -117,6 +123,25 @@ class _Moved(Exception):
     def __init__(self, key: tuple[int, int]) -> None:
         super().__init__()
         self.key = key
+
+
+def _checked(data: DataFile, path: str) -> DataFile:
+    """The same with arrays whose failures have names: the head of a file may be whole and its values damaged."""
+
+    def careful(array: Array) -> Array:
+        def read(start: int, stop: int) -> np.ndarray[Any, Any]:
+            try:
+                return array.read(start, stop)
+            except BROKEN as error:
+                if _key(path) != data.key:
+                    raise Torn(f"{path} changed while it was being read.", path=path) from error
+                raise ConversionFailed(
+                    f"The values of {array.name} in {path} are damaged: {error}.", path=path
+                ) from error
+
+        return replace(array, read=read)
+
+    return replace(data, arrays={name: careful(array) for name, array in data.arrays.items()})
 
 
 def _key(path: str) -> tuple[int, int]:

@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Callable, Iterable
 
 from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
-from etiket_gui.backends.directories import root_error, root_status, signed_64
+from etiket_gui.backends.directories import parts_below, root_error, root_status, signed_64
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import unreadable
 from etiket_gui.backends.folder.survey import Survey, Surveyor
 from etiket_gui.backends.quantify.state import RunStates
-from etiket_gui.backends.quantify.tuids import Walk, collected_ns, folder_of, name_in, tuid_of, walk, walk_day
+from etiket_gui.backends.quantify.tuids import SECOND, Walk, collected_ns, folder_of, name_in, tuid_of, walk, walk_day
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.errors import SourceOffline
@@ -108,13 +108,9 @@ class QuantifyScan:
     def _paths(self, paths: Iterable[str]) -> set[str]:
         days: set[str] = set()
         for path in paths:
-            relative = os.path.relpath(from_portable(path), self._root)
-            parts = relative.split(os.sep)
-            if parts[0] == os.pardir or os.path.isabs(relative):
-                if self._root.startswith(os.path.join(from_portable(path), "")):
-                    days.add("")
-            else:
-                days.add("" if parts[0] == os.curdir else to_portable(parts[0]))
+            parts = parts_below(self._root, path)
+            if parts is not None:
+                days.add(to_portable(parts[0]) if parts else "")
         if not days:
             return set()
         fingerprints = self._known.fingerprints()
@@ -128,6 +124,12 @@ class QuantifyScan:
                 if os.path.isdir(path) and not self._rules.matches_level_folder(day):
                     walk_day(day, path, self._rules, self._walk, self._stop)
         for tuid, path in self._walk.folders.items():
+            if "" not in days and os.path.basename(os.path.dirname(path)) != tuid[:8]:
+                # Beside the days lie copies as well: the one that is read is the one that counts.
+                counts = folder_of(self._root, tuid, self._stop)
+                if counts not in {None, path}:
+                    self._walk.skip(SECOND)
+                    continue
             before = fingerprints.get(tuid)
             if self._look(tuid, path, before):
                 expected.discard(tuid)

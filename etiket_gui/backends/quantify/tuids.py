@@ -6,9 +6,9 @@ import datetime
 import errno
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 
+from etiket_gui.backends.directories import leads_elsewhere
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import ARCHIVE_MARK, unreadable
 from etiket_gui.domain.content import Unreadable
@@ -16,6 +16,7 @@ from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.stopping import StopToken
 
 TUID_LENGTH = 26
+SECOND = "second folder with the same TUID"
 _TUID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{6}")
 _DAY = re.compile(r"\d{8}")
 
@@ -113,7 +114,7 @@ def walk_day(name: str, path: str, rules: IgnoreRules, found: Walk, stop: StopTo
         elif tuid is None:
             found.skip("folder without a TUID")
         elif tuid in found.folders:
-            found.skip("second folder with the same TUID")
+            found.skip(SECOND)
         else:
             found.folders[tuid] = place
 
@@ -140,12 +141,6 @@ def _entries(path: str, stop: StopToken) -> list[tuple[str, str, bool]]:
     stop.check()
     with os.scandir(path) as listing:
         return [
-            (to_portable(entry.name), entry.path, entry.is_dir(follow_symlinks=False) and not _leads_elsewhere(entry))
+            (to_portable(entry.name), entry.path, entry.is_dir(follow_symlinks=False) and not leads_elsewhere(entry))
             for entry in listing
         ]
-
-
-def _leads_elsewhere(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a Windows junction."""
-    tag = getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0)
-    return bool(tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1))

@@ -116,3 +116,11 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 1e5
+
+
+@pytest.mark.parametrize("odd", [b"\x85", b"\x0c"])
+def test_no_row_is_lost_behind_a_preamble_with_odd_characters(tmp_path: Path, odd: bytes) -> None:
+    """In the encoding of Windows 0x85 is an ellipsis; to others it ends a line."""
+    found = convert(tmp_path, b"# made by us" + odd + b" and others \xb5\nx,y\n1,2\n3,4\n5,6\n")
+    np.testing.assert_array_equal(found["x"], [1, 3, 5])
+    np.testing.assert_array_equal(found["y"], [2, 4, 6])

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import xarray
 
-from etiket_gui.converters.netcdf import TEXT, CannotConvert, Group, Variable, safe_name, write_netcdf
+from etiket_gui.converters.netcdf import TEXT, CannotConvert, Group, NoRoom, Variable, safe_name, write_netcdf
 from etiket_gui.domain.errors import Stopped
 from etiket_gui.domain.stopping import StopToken
+from tests.support.small_disk import small_disk
 
 
 def _opened(path: Path, **options: Any) -> xarray.Dataset:
@@ -192,3 +193,11 @@ def test_text_that_hdf5_cannot_hold_is_written_visibly(tmp_path: Path) -> None:
     dataset = _opened(tmp_path / "a.nc")
     assert dataset["t"].values.tolist() == ["a␀b", "\\ud83d"]
     assert dataset.attrs == {"x": "␀"}
+
+
+def test_full_disk_is_said_before_hdf5_meets_it(tmp_path: Path) -> None:
+    """HDF5 ends the process some time after a write that failed."""
+    values = np.random.default_rng(1).random(4_000_000)
+    with small_disk(tmp_path / "disk", 24 << 20) as disk, pytest.raises(NoRoom, match="MiB are left"):
+        write_netcdf(disk / "x.nc", {"n": values.size}, [Variable.of("v", ("n",), values)], {}, StopToken())
+    assert list((tmp_path / "disk").iterdir()) == []

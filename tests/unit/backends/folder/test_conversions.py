@@ -208,7 +208,7 @@ def test_two_converters_for_one_pair_both_run_until_one_is_chosen(
 
 
 def test_conversions_that_are_off_are_not_made(tmp_path: Path) -> None:
-    for choices in ({"all": "off"}, {"csv_to_hdf5": "off"}, {"CSV_to_HDF5": "OFF"}):
+    for choices in ({"all": "off"}, {"ALL": "OFF"}, {"csv_to_hdf5": "off"}, {"CSV_to_HDF5": "OFF"}):
         source = FolderSource(tmp_path / "source", tmp_path / "work", converters=choices)
         source.write("run/trace.csv", TABLE)
         content = source.read("run")

@@ -350,3 +350,37 @@ def test_growing_log_is_sent_as_what_it_converts_to(source: Source) -> None:
         write_log(file, [X, Y], [("Signal", np.arange(6.0))], entries=1, is_completed=False)
     content = source.backend.read_growing(LOG, StopToken())
     assert [file.entry.name for file in content.files] == ["measurement.h5"]
+
+
+def test_event_in_a_copy_with_less_in_it_changes_nothing(source: Source) -> None:
+    with source.file() as file:
+        write_log(file, [X, Y], [("Signal", np.arange(6.0))])
+    first = source.look()[LOG]
+    (source.root / "backup").mkdir()
+    copy = source.root / "backup" / "a log.hdf5"
+    with h5py.File(copy, "w", locking=False) as file:
+        write_log(file, [X, Y], [("Signal", np.arange(6.0))], entries=1)
+    assert copy.stat().st_size <= (source.root / "a log.hdf5").stat().st_size
+    assert source.look(paths=(str(copy),)) == {}
+    assert source.summary.skipped == {"second copy of the same log": 1}
+    assert source.backend.fingerprint(LOG) == first.fingerprint
+    assert source.converted().sizes["Current"] == 2
+
+
+def test_log_that_was_damaged_is_told_and_never_missing(source: Source) -> None:
+    write_simple(source.root / "a log.hdf5")
+    write_simple(source.root / "other.hdf5", created_s=CREATED_S + 1)
+    source.look()
+    for content in (b"\x89HDF\r\n\x1a\n", (source.root / "a log.hdf5").read_bytes()[:3000]):
+        (source.root / "a log.hdf5").write_bytes(content)
+        assert source.look() == {}
+        assert (source.summary.missing, source.summary.unreadable) == ((), ())
+        # Nobody writes it any more.
+        source.backend._index._heads.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("etiket_gui.backends.labber.scanning._DAMAGED_AFTER_S", 0.0)
+            source.look()
+        assert source.summary.missing == ()
+        (told,) = source.summary.unreadable
+        assert (told.path, told.reason[:23]) == ("a log.hdf5", "it makes no sense as HD")
+        assert told.advice

@@ -19,6 +19,7 @@ from etiket_gui.backends.api import BackendContext, DiscoveryRequest
 from etiket_gui.backends.native.backend import NativeBackend
 from etiket_gui.backends.native.config import NativeConfig
 from etiket_gui.domain.content import Content, DiscoverySummary, Found
+from etiket_gui.domain.errors import PermissionRefused
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.testing.known_datasets import SOURCE_UUID, KnownInMemory
@@ -204,3 +205,38 @@ def test_killed_client_leaves_an_interrupted_dataset(source: Source) -> None:
     assert source.look()[1]["killed"].run_state is RunState.INTERRUPTED
     path.write_bytes(b"more")
     assert source.look()[1]["killed"].run_state is RunState.LIVE
+
+
+def test_file_that_cannot_be_looked_at_is_told_and_its_dataset_never_sent_without_it(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = source.client.dataset("Rabi"), source.client.dataset("T1")
+    source.client.file(made, "a.hdf5", b"a")
+    hidden = source.client.file(made, "b.hdf5", b"b")
+    source.client.file(other, "c.hdf5", b"c")
+    source.look()
+    real = os.stat
+
+    def refusing(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if os.path.basename(os.fspath(path)) == "b.hdf5":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *args, **options)
+
+    assert hidden
+    monkeypatch.setattr(os, "stat", refusing)
+    summary, _ = source.look()
+    assert (summary.seen_count, summary.missing) == (2, ())
+    assert [item.path for item in summary.unreadable] == [str(made)]
+    with pytest.raises(PermissionRefused, match=r"b\.hdf5"):
+        source.read(made)
+
+
+def test_older_version_with_a_name_that_leads_elsewhere_stays_in_its_folder(source: Source) -> None:
+    made = source.client.dataset("Rabi")
+    source.client.file(made, "a.hdf5", b"new")
+    source.client.file(made, "b.hdf5", b"old")
+    with closing(sqlite3.connect(source.root / "sql" / "etiket_db.sql")) as database, database:
+        database.execute("UPDATE files SET uuid = (SELECT min(uuid) FROM files)")
+        database.execute("UPDATE files SET version_id = '../..' WHERE filename = 'b.hdf5'")
+    _, files = source.read(made)
+    assert sorted(files) == ["a.hdf5", "metadata.json", "older versions/unnamed/b.hdf5"]

@@ -19,7 +19,7 @@ from etiket_gui.backends.api import BackendContext, DiscoveryRequest
 from etiket_gui.backends.native.backend import NativeBackend
 from etiket_gui.backends.native.config import NativeConfig
 from etiket_gui.domain.content import Content, Found
-from etiket_gui.domain.errors import DescriptionBroken
+from etiket_gui.domain.errors import ConversionFailed, DescriptionBroken, SourceChanged
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.record import Recorder
@@ -219,3 +219,60 @@ def test_recognised_from_the_root_a_day_a_recording_and_its_file(source: Source)
         assert recognition is not None, path
         assert recognition.options == {"data_directory": str(source.root)}
     assert NativeBackend.recognise(source.root.parent / "work", StopToken()) is None
+
+
+def test_damaged_recording_is_sent_as_it_is_and_told(source: Source) -> None:
+    with Recorder("a run", folder=source.root) as run:
+        run.add(x=1, y=2)
+    data = run.folder / "record.h5"
+    data.write_bytes(data.read_bytes()[:700])
+    os.utime(data, ns=(1, 1))
+    source.look()
+    content, files = source.read(run)
+    assert sorted(files) == ["record.h5", "record.json"]
+    assert [type(problem) for problem in content.problems] == [ConversionFailed]
+    with pytest.raises(SourceChanged):
+        source.read(run, is_growing=True)
+
+
+def test_quantities_with_the_names_of_dimensions_are_kept(source: Source) -> None:
+    with Recorder("a run", folder=source.root) as run:
+        for number in range(3):
+            run.add(trace=[number, 1, 2], trace_0=number, point=number * 2)
+    _, files = source.read(run)
+    data = opened(files["measurement.h5"])
+    assert data["point"].values.tolist() == [0, 2, 4]
+    assert data["trace_0"].values.tolist() == [0, 1, 2]
+    assert data["trace"].shape == (3, 3)
+
+
+def test_large_sweep_is_gridded_piece_by_piece(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etiket_gui.backends.native.recordfile._BLOCK_VALUES", 7)
+    with Recorder("a map", folder=source.root, shape=(5, 4)) as run:
+        run.quantity("z", axes=("x", "y"))
+        for x in range(5):
+            for y in range(4):
+                run.add(x=x * 0.5, y=-y, z=x * 10 + y)
+    _, files = source.read(run)
+    data = opened(files["measurement.h5"])
+    assert data["z"].sel(x=2.0, y=-3).item() == 43
+    assert data["z"].shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "keywords", "attributes"),
+    [
+        ({"keywords": 7, "attributes": {"a": {"deep": 1}, "b": 2}}, (), {"b": 2}),
+        ({"keywords": ["q1", 3], "attributes": [1], "shape": "no", "started": 5}, ("q1", "3"), {}),
+    ],
+)
+def test_description_that_somebody_edited_is_believed_as_far_as_it_makes_sense(
+    source: Source, change: dict[str, Any], keywords: tuple[str, ...], attributes: dict[str, Any]
+) -> None:
+    with Recorder("a run", folder=source.root) as run:
+        run.add(x=1)
+    about = json.loads((run.folder / "record.json").read_text())
+    (run.folder / "record.json").write_text(json.dumps({**about, **change}))
+    assert list(source.look()) == [run.uuid]
+    content, _ = source.read(run)
+    assert (content.description.keywords, dict(content.description.attributes)) == (keywords, attributes)

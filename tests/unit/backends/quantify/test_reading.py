@@ -6,10 +6,12 @@ import gzip
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray
@@ -445,3 +447,35 @@ def test_newest_points_come_once_and_again_when_earlier_ones_change(source: Sour
 def test_nonsense_in_the_options_is_refused_with_a_sentence(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         QuantifyConfig(**options)
+
+
+def test_values_that_are_damaged_are_a_problem_and_the_rest_of_the_source_goes(source: Source) -> None:
+    folder = measurement_folder(source.root)
+    path = folder / "dataset.hdf5"
+    write_data(path, [np.arange(4000.0)], [np.random.default_rng(1).random(4000)])
+    with h5py.File(path, "r+", locking=False) as file:
+        values = file["y0"][()]
+        del file["y0"]
+        packed = file.create_dataset("y0", data=values, chunks=(4000,), compression="gzip")
+        packed.dims[0].attach_scale(file["dim_0"])
+        place, size = packed.id.get_chunk_info(0).byte_offset, packed.id.get_chunk_info(0).size
+    with open(path, "r+b") as raw:
+        raw.seek(place + size // 2)
+        raw.write(bytes(64))
+    write_measurement(source.root, OTHER)
+    assert sorted(source.look()) == sorted([TUID, OTHER])
+    content = source.read()
+    assert [file.entry.name for file in content.files] == ["dataset.hdf5"]
+    (problem,) = content.problems
+    assert "The values of y0" in problem.reason
+    assert source.backend.live(TUID, {}, StopToken()) is None
+
+
+def test_event_in_a_copy_beside_the_days_changes_nothing(source: Source) -> None:
+    folder = write_measurement(source.root)
+    source.look()
+    copy = source.root / "backup" / folder.name
+    shutil.copytree(folder, copy)
+    assert source.look(paths=(str(copy / "dataset.hdf5"),)) == {}
+    assert source.summary.skipped == {"second folder with the same TUID": 1}
+    assert source.summary.missing == ()

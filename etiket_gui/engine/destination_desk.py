@@ -177,6 +177,8 @@ class DestinationDesk:
             case TaskKind.REMEMBER:
                 self.sources_to_remember.pop(task.context, None)
                 self.remembered.setdefault(task.context, bool(result["was_known"]))
+            case TaskKind.DERIVE if not result.get("is_whole", True):
+                self.has_views_to_make = True
             case TaskKind.SWEEP if result["removed"]:
                 log.info("Removed %d stale temporaries at %s.", result["removed"], self.row.name)
 

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from etiket_gui.cli.exit_codes import ExitCode, exit_code_of
 from etiket_gui.cli.output import quoted
 from etiket_gui.cli.session import CommandLine, Session
-from etiket_gui.domain.errors import SignInNeeded, UsageError
+from etiket_gui.domain.errors import EtiketError, SignInNeeded, UsageError
 from etiket_gui.store.rows import DestinationRow, SourceRow
 
 _LONGEST_SECRET = 100_000
@@ -51,6 +51,7 @@ def _login(session: Session, arguments: Namespace) -> int:
     refusal = next((problem for problem in probe.problems if isinstance(problem, SignInNeeded)), None)
     if refusal is not None:
         raise refusal
+    _tell_engine(session, row)
     for problem in probe.problems:
         session.output.error(problem)
     _tell(session, row, "signed_in", f"Signed in at {row.name}.")
@@ -76,9 +77,22 @@ def _login_of_source(session: Session, row: SourceRow, *, is_from_stdin: bool) -
         session,
         row,
         "signed_in",
-        f"{title} of {row.name} is kept. It is tried with the next run; now: etiket-sync retry",
+        f"{title} of {row.name} is kept. "
+        + ("The running program tries it now." if _tell_engine(session, row) else "It is tried with the next run."),
     )
     return ExitCode.OK
+
+
+def _tell_engine(session: Session, row: DestinationRow | SourceRow) -> bool:
+    """Have a running engine use the sign-in as it is now; whether one runs and answered."""
+    from etiket_gui.domain.commands import SignInChanged
+
+    try:
+        return session.ask_engine(SignInChanged(row.uuid)) is not None
+    except EtiketError as error:
+        # What was kept is kept; the engine finds it at its next try.
+        session.output.error(error)
+        return False
 
 
 def _secret(name: str, *, is_from_stdin: bool) -> str:
@@ -115,6 +129,7 @@ def _logout(session: Session, arguments: Namespace) -> int:
             f"The sign-in at {row.name} could not be removed from the password store of this computer.",
             advice="Unlock the password store and try again.",
         )
+    _tell_engine(session, row)
     _tell(
         session, row, "signed_out", f"Signed out of {row.name}. To sign in again: etiket-sync login {quoted(row.name)}"
     )

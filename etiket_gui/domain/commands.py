@@ -74,6 +74,13 @@ class ProbeNow(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInChanged(Command):
+    """The password of a source or a destination (its uuid) was given or removed: forget the old one and try now."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddSource(Command):
     """Register a source. ``routes`` are (destination name, scope or "") pairs; ``uuid`` continues an old source.
 
@@ -177,9 +184,9 @@ class Reply:
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__: kind
     for kind in (
-        PauseSync, ResumeSync, HoldSync, RetryTransfers, IgnoreDatasets, ScanNow, ProbeNow, AddSource, EditSource,
-        RemoveSource, AddDestination, EditDestination, RemoveDestination, RecordVerification, AskStatus, ShowWindow,
-        StopEngine,
+        PauseSync, ResumeSync, HoldSync, RetryTransfers, IgnoreDatasets, ScanNow, ProbeNow, SignInChanged, AddSource,
+        EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination, RecordVerification, AskStatus,
+        ShowWindow, StopEngine,
     )
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from etiket_gui.domain.commands import (
     RetryTransfers,
     ScanNow,
     ShowWindow,
+    SignInChanged,
     StopEngine,
     command_from_json,
 )
@@ -211,6 +212,15 @@ class Engine:
                 if command.destination_id in {None, destination.row.id}:
                     destination.request_probe()
             return Reply(is_ok=True, sentence="Looking now whether it can be reached.")
+        if isinstance(command, SignInChanged):
+            coordinator.desk.pool.forget_secret(command.account)
+            for source in coordinator.sources.values():
+                if source.row.uuid == command.account:
+                    source.request_scan()
+            for destination in coordinator.destinations.values():
+                if destination.row.uuid == command.account:
+                    destination.request_probe()
+            return Reply(is_ok=True, sentence="It is tried now.")
         desk = coordinator.desk
         reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command)
         if isinstance(command, _CONFIGURES):

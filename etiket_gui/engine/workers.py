@@ -242,6 +242,11 @@ class WorkerPool:
         self._send(worker, {"task": task.id, "kind": kind.value, "body": body})
         return task
 
+    def forget_secret(self, account: str) -> None:
+        """A person gave another secret or removed it: no worker uses the one it remembers any more."""
+        for worker in self._workers:
+            self._send(worker, {"forget_secret": account})
+
     def warm_up(self) -> None:
         """Start all workers that may run, ahead of work that is expected."""
         while len([worker for worker in self._workers if not worker.is_retiring]) < self._limit:

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QPushButton, QWidget
 
+from etiket_gui.domain.commands import SignInChanged
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.theme.tokens import Space, TextRole
@@ -162,6 +163,8 @@ class CredentialDialog(QDialog):
 
     def _on_done(self, _: dict[str, Any]) -> None:
         self._secret.set_value(None)
+        # The engine remembers the one before as long as nobody tells it.
+        self._desk.host.ask(SignInChanged(self._account), None, lambda _: None)
         self.kept.emit()
         self.accept()
 

@@ -98,6 +98,8 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
         while (message := read_message(commands)) is not None:
             if "secret" in message:
                 secrets.take(message["secret"])
+            if "forget_secret" in message:
+                secrets.refuse(message["forget_secret"])
             _obey(message, lanes, pace, options, writer, Task)
     except BrokenFraming as error:
         log.warning("The engine sent no message: %s.", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +16,8 @@ NS_PER_S = 1_000_000_000
 #: Between the thousands of a number and before a unit: never broken over two lines.
 THIN, FIXED = "\u202f", "\u00a0"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+#: "trace 1.csv is…", "a/b is…": capital letters would name another file.
+_BEGINS_WITH_A_FILE = re.compile(r"\S*[\\/_]\S|(?:\S+ ){0,3}\S*\.\w{1,5}[ :]")
 
 
 def number_text(number: int) -> str:
@@ -291,8 +294,10 @@ def ended(sentence: str) -> str:
 
 
 def capitalised(sentence: str) -> str:
-    """The sentence with a capital first letter and a full stop."""
+    """The sentence with a capital first letter and a full stop; the name of a file at its begin stays as it is."""
     whole = ended(sentence)
+    if _BEGINS_WITH_A_FILE.match(whole):
+        return whole
     return whole[:1].upper() + whole[1:]
 
 

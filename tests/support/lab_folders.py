@@ -42,7 +42,7 @@ def write_lab_dataset(folder: Path, number: int, *, points: int = 201) -> Path:
     rows = [f"{x / (points - 1):.5f},{_value(kind, x / (points - 1), chance):.6f}" for x in range(points)]
     (draft / "trace.csv").write_text("\n".join([f"{first},{second}", *rows]) + "\n", encoding="utf-8")
     (draft / "notes.md").write_text(f"# {kind}\n\nSecond cooldown, attenuation 60 dB.\n", encoding="utf-8")
-    created = datetime.combine(LAST_DAY, time(9)) + timedelta(minutes=7 * number)
+    created = datetime.combine(LAST_DAY, time(9)) + timedelta(minutes=7 * (number % 40), days=-(number // 40))
     (draft / "_QH_dataset_info.yaml").write_text(
         f"version: 1\ndataset_name: {kind} Q{number % 5 + 1}\ncreated: {created:%Y-%m-%dT%H:%M:%S}\n"
         f"description: {kind.capitalize()} of qubit {number % 5 + 1}.\n"
@@ -50,6 +50,9 @@ def write_lab_dataset(folder: Path, number: int, *, points: int = 201) -> Path:
         f"keywords: [{kind}, qubit {number % 5 + 1}]\n",
         encoding="utf-8",
     )
+    # A dataset is as old as it says.
+    for path in draft.iterdir():
+        os.utime(path, (created.timestamp(), created.timestamp()))
     os.rename(draft, folder)
     return folder
 

@@ -144,9 +144,8 @@ class Conversions:
         except Stopped:
             raise
         except ConversionFailed as error:
-            result.problems.append(
-                ConversionFailed(f"{item.name}: {error.reason} ({name} {kind.version})", path=item.path)
-            )
+            where = "" if os.path.basename(item.name) in error.reason else f"{item.name}: "
+            result.problems.append(ConversionFailed(f"{where}{error.reason} ({name} {kind.version})", path=item.path))
         except Exception as error:  # noqa: BLE001 - whatever a plug-in raises: the rest of the dataset goes on
             why = error.reason if isinstance(error, EtiketError) else f"{type(error).__name__}: {error}"
             result.problems.append(

@@ -12,7 +12,7 @@ from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.drops import DropFilter
 from etiket_gui.gui.icons import keep_icon
-from etiket_gui.gui.sentences import translate
+from etiket_gui.gui.sentences import capitalised, translate
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
@@ -42,7 +42,7 @@ class FoundPlace(QFrame):
         words = column(spacing=0)
         words.addWidget(self.tick)
         words.addWidget(SentenceLabel(item["sentence"], TextRole.SMALL))
-        words.addWidget(SentenceLabel(item["why"], TextRole.SMALL, "muted"))
+        words.addWidget(SentenceLabel(capitalised(item["why"]), TextRole.SMALL, "muted"))
         beside.addLayout(words, 1)
 
     def draft(self) -> SourceDraft:

@@ -116,3 +116,6 @@ def test_sentences_end_once_and_names_stay_as_they_are() -> None:
     assert s.ended("Done.") == "Done."
     assert s.capitalised("waiting") == "Waiting."
     assert s.capitalised("") == ""
+    assert s.capitalised("trace 1.csv is no text") == "trace 1.csv is no text."
+    assert s.capitalised("2026/run 4 is busy") == "2026/run 4 is busy."
+    assert s.capitalised("the host is down. try again") == "The host is down. try again."

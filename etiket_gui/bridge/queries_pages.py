@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etiket_gui.domain.states import TransferState
+from etiket_gui.store.quick import UNREADABLE
 
 #: States in which a dataset is not safe at a destination yet.
 UNSAFE = (TransferState.FAILED, TransferState.HELD, TransferState.WAITING, TransferState.SENDING)
@@ -43,7 +44,7 @@ class SourceFacts:
     """One source as its card shows it. ``counts`` are datasets by the state they show, ``gone`` and ``ignored`` too.
 
     ``live`` of them are measuring now; they are counted as held, too, for they are not safe yet. ``destinations`` are
-    the names of those it goes to.
+    the names of those it goes to. ``unreadable`` places in it could not be looked into: what is there, nobody knows.
     """
 
     id: int
@@ -64,6 +65,7 @@ class SourceFacts:
     destinations: tuple[str, ...]
     advice: str = ""
     problem_kind: str = ""
+    unreadable: int = 0
 
     @property
     def found(self) -> int:
@@ -260,6 +262,7 @@ def _sources(
     told: Mapping[str, tuple[str, str]],
 ) -> tuple[SourceFacts, ...]:
     live = _live_by_state(connection)
+    unreadable = dict(connection.execute(UNREADABLE))
     rows = connection.execute(
         "SELECT id, name, backend, config, is_enabled, state, state_reason, last_scan_ns, last_scan_duration_s,"
         " stray_files, missed_by_watcher FROM sources ORDER BY id"
@@ -284,6 +287,7 @@ def _sources(
             destinations=tuple(route[4] for route in routes if route[1] == row[0]),
             advice=told.get(f"source:{row[0]}", _UNTOLD)[0],
             problem_kind=told.get(f"source:{row[0]}", _UNTOLD)[1],
+            unreadable=unreadable.get(row[0], 0),
         )
         for row in rows
     )

@@ -125,7 +125,8 @@ def is_ahead(until_ns: int, now_ns: int) -> bool:
 def is_all_archived(found: Mapping[str, Any]) -> bool:
     """Whether everything that every source holds was seen, in a finished look, and is archived."""
     sources = [source for source in found["sources"] if source["is_enabled"]]
-    return bool(sources) and not found["not_archived"] and all(source["state"] == "ok" for source in sources)
+    is_seen = all(source["state"] == "ok" and not source["unreadable"] for source in sources)
+    return bool(sources) and not found["not_archived"] and is_seen
 
 
 def tell_status(session: Session) -> None:

@@ -48,6 +48,8 @@ def report_of(reader: StoreReader, *, duration_s: float, was_interrupted: bool) 
     """The report of what the store says now."""
     counts = reader.counts()
     sources = [source for source in reader.sources() if source.is_enabled]
+    problems = reader.problems()
+    unreadable = {problem.source_id for problem in problems if problem.key.startswith("unreadable:")}
     return RunReport(
         found=counts.total,
         archived=counts.by_state.get(TransferState.ARCHIVED, 0),
@@ -60,9 +62,11 @@ def report_of(reader: StoreReader, *, duration_s: float, was_interrupted: bool) 
         gone=counts.gone,
         empty_sources=tuple(source.name for source in sources if source.state is SourceState.EMPTY),
         unfinished_sources=tuple(
-            source.name for source in sources if source.state not in {SourceState.EMPTY, SourceState.OK}
+            source.name
+            for source in sources
+            if source.state not in {SourceState.EMPTY, SourceState.OK} or source.id in unreadable
         ),
-        verification_differences=sum(problem.key.startswith("damaged:") for problem in reader.problems()),
+        verification_differences=sum(problem.key.startswith("damaged:") for problem in problems),
         needs_sign_in=tuple(
             destination.name for destination in reader.destinations() if destination.state is DestinationState.SIGN_IN
         ),

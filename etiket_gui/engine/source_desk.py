@@ -353,7 +353,7 @@ class SourceDesk:
                 "source",
                 f"source:{self.row.id}",
                 SourceEmpty(
-                    f"{self._root()} holds no dataset of the kind {self.row.backend}"
+                    f"{self._root()} holds no dataset"
                     + (f", but {summary.stray_files} files outside of any dataset." if summary.stray_files else ".")
                 ),
                 source_id=self.row.id,

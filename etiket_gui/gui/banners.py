@@ -122,7 +122,10 @@ def _quiet(facts: Facts, now_ns: int) -> list[Banner]:
         )  # fmt: skip
     live = [source.name for source in facts.overview.enabled if source.live]
     if not found and facts.is_running and facts.is_measuring:
-        where = translate("banner", "{names} is measuring") if live else translate("banner", "A measurement is running")
+        where = translate("banner", "A measurement is running")
+        if live:
+            one = translate("banner", "{names} is measuring")
+            where = one if len(live) == 1 else translate("banner", "{names} are measuring")
         found.append(
             Banner(
                 "measuring", "measuring", "waves", where.format(names=", ".join(live)),

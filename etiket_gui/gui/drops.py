@@ -280,6 +280,8 @@ class DropSheet(QDialog):
         if self._job is None:
             if good or not refused:
                 self._title.setText(self.tr("Add what was dropped?"))
+            elif any(card.is_added for card in self._cards):
+                self._title.setText(self.tr("Added, but not all of it"))
             else:
                 self._title.setText(self.tr("This cannot be added"))
         if self._destinations is not None and len(self._destinations) == 1 and good:

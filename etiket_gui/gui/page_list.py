@@ -82,6 +82,7 @@ class PageList(QObject):
             ("editDestinationRequested", opening.edit_destination),
             ("removeDestinationRequested", opening.remove_destination),
             ("signInRequested", opening.sign_in),
+            ("sourceSignInRequested", opening.sign_in_source),
             ("dropped", opening.drop),
             ("datasetsRequested", self._show_datasets),
             ("datasetRequested", self._show_dataset),

@@ -151,7 +151,11 @@ def _measuring(facts: Facts) -> _Found:
     if not (live or facts.is_measuring) or not facts.is_running:
         return None
     where = ", ".join(live)
-    if any(source.waiting for source in facts.overview.enabled):
+    if len(live) > 1 and any(source.waiting for source in facts.overview.enabled):
+        text = translate("state", "{where} are measuring, so the rest is sent slowly.")
+    elif len(live) > 1:
+        text = translate("state", "{where} are measuring.")
+    elif any(source.waiting for source in facts.overview.enabled):
         text = (
             translate("state", "{where} is measuring, so the rest is sent slowly.")
             if where
@@ -192,7 +196,7 @@ def _idle_sentence(facts: Facts) -> str:
         return translate("state", "Every source is switched off.")
     total = sum(source.archived for source in overview.enabled)
     ignored = sum(source.ignored for source in overview.enabled)
-    if any(source.state != SourceState.OK.value for source in overview.enabled):
+    if any(source.state != SourceState.OK.value or source.unreadable for source in overview.enabled):
         return translate("state", "What is known is archived, but not everything was looked at.")
     if not total and ignored:
         return translate("state", "Everything that was found is left out, as you asked.")

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _GONE = "gone"
 _UNSAFE = (TransferState.FAILED, TransferState.HELD, TransferState.WAITING, TransferState.SENDING)
+#: How many places in a source could not be looked into, by source.
+UNREADABLE = (
+    "SELECT source_id, count(*) FROM problems WHERE is_open = 1 AND kind = 'source' AND key LIKE 'unreadable:%'"
+    " GROUP BY source_id"
+)
 _OLDEST = """
 SELECT t.order_ns, t.state, t.reason, d.uuid, d.name, d.identifier, s.name, x.name
 FROM transfers t
@@ -88,6 +93,7 @@ def _sources(connection: sqlite3.Connection, counted: Mapping[int, Mapping[str, 
         "SELECT id, uuid, name, backend, is_enabled, state, state_reason, last_scan_ns, last_scan_duration_s,"
         " seen_count, stray_files, missed_by_watcher FROM sources ORDER BY id"
     )
+    unreadable = dict(connection.execute(UNREADABLE))
     found = []
     for row in rows:
         counts = _counts(counted.get(row[0], {}))
@@ -105,6 +111,7 @@ def _sources(connection: sqlite3.Connection, counted: Mapping[int, Mapping[str, 
                 "seen_count": row[9],
                 "stray_files": row[10],
                 "missed_by_watcher": row[11],
+                "unreadable": unreadable.get(row[0], 0),
                 "counts": counts,
                 "total": sum(counts.values()) - counts[_GONE],
                 "not_archived": _not_archived(counts),

@@ -35,7 +35,8 @@ _SPECIAL = (
     (stat.S_ISCHR, "device"),
     (stat.S_ISBLK, "device"),
 )
-_DATABASE_COMPANIONS = ("-wal", "-journal")
+#: With content, these are a part of the database beside them.
+DATABASE_COMPANIONS = ("-wal", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ class _SurveyWalk:
 
     def _completes_database(self, entry: os.DirEntry[str], name: str, status: os.stat_result) -> bool:
         """Whether this is the -wal or -journal, with content, of a database that is sent: it is broken without it."""
-        for ending in _DATABASE_COMPANIONS:
+        for ending in DATABASE_COMPANIONS:
             if name.endswith(ending) and status.st_size and stat.S_ISREG(status.st_mode):
                 database = entry.path.removesuffix(ending)
                 is_sent = os.path.isfile(database) and not self._rules.matches(name.removesuffix(ending))

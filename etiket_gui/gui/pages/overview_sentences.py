@@ -128,7 +128,11 @@ def _only_live(live: int, total: int) -> Told:
 
 def _unwell(facts: Overview) -> list[SourceFacts]:
     """The sources of which not everything may have been seen."""
-    return [source for source in facts.enabled if source.state != SourceState.OK.value or not source.last_scan_ns]
+    return [
+        source
+        for source in facts.enabled
+        if source.state != SourceState.OK.value or not source.last_scan_ns or source.unreadable
+    ]
 
 
 def _nothing_missing(facts: Overview, now_ns: int) -> Told:
@@ -144,6 +148,8 @@ def _nothing_missing(facts: Overview, now_ns: int) -> Told:
             return Told("attention", translate("overview", "No dataset was found in {names}").format(names=names))
         sentence = translate("overview", "All known datasets are archived, but there may be more")
         reason = ended(unwell[0].state_reason or source_state_title(unwell[0].state))
+        if unwell[0].state == SourceState.OK.value:
+            reason = _unreadable()
         detail = translate("overview", "{names}: {reason}").format(names=names, reason=reason)
         return Told("attention", sentence, detail)
     if not total and any(source.ignored for source in facts.enabled):
@@ -194,6 +200,9 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
             datasets=datasets_text(facts.failed)
         )
         return Told("problem", sentence, translate("overview", "The page Problems says why and what to do."))
+    if facts.unreadable:
+        sentence = translate("overview", "Not everything here could be read, so there may be more")
+        return Told("attention", sentence, translate("overview", "The page Problems says why and what to do."))
     if facts.waiting:
         return Told("sending", translate("overview", "{datasets} to go").format(datasets=datasets_text(facts.waiting)))
     if facts.live:
@@ -206,6 +215,10 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
         return Told("ignored", translate("overview", "Everything that was found here is left out, as you asked"))
     sentence = translate("overview", "Everything is archived and verified as of {clock}")
     return Told("ok", sentence.format(clock=clock_text(facts.last_scan_ns, now_ns)))
+
+
+def _unreadable() -> str:
+    return translate("overview", "not everything in it could be read.")
 
 
 def _asking() -> str:

@@ -20,9 +20,13 @@ from etiket_gui.gui.widgets.labels import SentenceLabel, TextLabel
 
 
 class ProblemsPage(Page):
-    """``signInRequested`` carries a destination's id, ``datasetRequested`` that of a dataset somebody wants to see."""
+    """What others do: ``datasetRequested`` carries the id of a dataset somebody wants to see.
+
+    ``signInRequested`` carries a destination's id, ``sourceSignInRequested`` that of a source.
+    """
 
     signInRequested = Signal(int)
+    sourceSignInRequested = Signal(int)
     datasetRequested = Signal(int)
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
@@ -171,6 +175,9 @@ class ProblemsPage(Page):
         for problem in self.view.chosen_rows():
             if problem.needs_sign_in and problem.destination_id is not None:
                 self.signInRequested.emit(problem.destination_id)
+                return
+            if problem.needs_sign_in and problem.source_id is not None:
+                self.sourceSignInRequested.emit(problem.source_id)
                 return
 
     def _show_dataset(self) -> None:

@@ -170,7 +170,10 @@ def _told_places(looked_at: list[str]) -> Iterator[Candidate]:
 
 
 def _qcodes(looked_at: list[str]) -> Iterator[Candidate]:
-    """``core.db_location`` of the QCoDeS settings; later files win, as in QCoDeS itself."""
+    """``core.db_location`` of the QCoDeS settings; later files win, as in QCoDeS itself.
+
+    A file in the folder of a measurement script counts for QCoDeS, too; which folder that is, nobody wrote down.
+    """
     home = Path.home()
     files = [home / "qcodesrc.json"]
     variable = os.environ.get("QCODES_CONFIG")
@@ -187,24 +190,17 @@ def _qcodes(looked_at: list[str]) -> Iterator[Candidate]:
 
 
 def _quantify(looked_at: list[str]) -> Iterator[Candidate]:
+    # A guess, after the examples of Quantify: a script sets its data directory, and nothing writes it down.
     place = Path.home() / "quantify-data"
-    looked_at.append(f"Quantify's own choice, {_shown(place)}")
-    yield Candidate(place, "Quantify writes there where nothing else is set", is_told=True)
+    looked_at.append(f"Quantify's usual folder, {_shown(place)}")
+    yield Candidate(place, "the examples of Quantify write there", is_told=True)
 
 
 def _labber(looked_at: list[str]) -> Iterator[Candidate]:
+    """Labber's own choice. A guess, from what its users show; where it keeps its preferences is not known for sure."""
     for place in (Path.home() / "Labber" / "Data", Path.home() / "Documents" / "Labber" / "Data"):
         looked_at.append(f"Labber's database folder, {_shown(place)}")
-        yield Candidate(place, "Labber's database folder", is_told=True)
-    roaming = os.environ.get("APPDATA")
-    settings = (Path(roaming) if roaming else Path.home() / ".config") / "Labber"
-    looked_at.append(f"Labber's preferences in {_shown(settings)}")
-    for file in sorted(settings.glob("*.json"))[:10] if settings.is_dir() else ():
-        told = _json_of(file)
-        for key in ("DatabasePath", "database_path", "Database folder", "data_folder"):
-            value = told.get(key) if isinstance(told, dict) else None
-            if isinstance(value, str) and value:
-                yield Candidate(Path(value), f"Labber's preferences name it ({_shown(file)})", is_told=True)
+        yield Candidate(place, "Labber usually keeps its logs there", is_told=True)
 
 
 def _native(looked_at: list[str]) -> Iterator[Candidate]:
@@ -228,7 +224,10 @@ def _native(looked_at: list[str]) -> Iterator[Candidate]:
 
 
 def _core_tools(looked_at: list[str], titles: dict[str, str]) -> dict[str, Any] | None:
-    """The connection in core-tools' settings, without the password, which is never read out of its file."""
+    """The connection in core-tools' settings, without the password, which is never read out of its file.
+
+    Which file that is, the measurement script says; these names are a guess, after its examples.
+    """
     home = Path.home()
     files = [home / ".core_tools" / "ct_config.yaml", home / "ct_config.yaml", home / "core_tools" / "ct_config.yaml"]
     looked_at.extend(f"core-tools settings in {_shown(file)}" for file in files)

@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 from etiket_gui.backends.api import FileBackend
 from etiket_gui.backends.folder.ignoring import check_pattern
 from etiket_gui.backends.folder.levels import ARCHIVE_MARK
+from etiket_gui.backends.folder.survey import DATABASE_COMPANIONS
 from etiket_gui.backends.registry import load_backend
 from etiket_gui.domain.names import QUOTE, to_portable
 from etiket_gui.domain.stopping import StopToken
@@ -34,6 +35,17 @@ class _Listing:
     made_s: float
     files: list[tuple[str, str, int]] = field(default_factory=list)
     is_whole: bool = True
+    _names: frozenset[tuple[str, str]] | None = None
+
+    def completes_database(self, dataset: str, name: str, size_bytes: int, spec: GitIgnoreSpec) -> bool:
+        """Whether a file is sent whatever the patterns say: the -wal or -journal of a database that is sent."""
+        ending = next((item for item in DATABASE_COMPANIONS if name.endswith(item)), "")
+        if not ending or not size_bytes:
+            return False
+        if self._names is None:
+            self._names = frozenset((place, item) for place, item, _ in self.files)
+        database = name.removesuffix(ending)
+        return (dataset, database) in self._names and not spec.check_file(database).include
 
 
 _kept: _Listing | None = None
@@ -69,7 +81,7 @@ def _hits(patterns: Sequence[str], listing: _Listing, stop: StopToken) -> dict[s
         if place % 500 == 0:
             stop.check()
         result = spec.check_file(name)
-        if not result.include or result.index is None:
+        if not result.include or result.index is None or listing.completes_database(dataset, name, size_bytes, spec):
             kept += 1
             continue
         number = good[result.index]

@@ -199,3 +199,15 @@ def test_ignoring_asks_for_every_chosen_dataset_at_once(
     assert len(asked) == 1
     assert isinstance(asked[0], IgnoreDatasets)
     assert len(asked[0].dataset_ids) == len(set(asked[0].dataset_ids)) >= 5
+
+
+def test_a_password_that_a_source_needs_is_asked_for_by_its_source(
+    archived_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot
+) -> None:
+    with closing(open_store(archived_home).writer) as writer:
+        writer.open_problem("source", "source:1", SignInNeeded("The database asks for a password."), source_id=1)
+    page = _page(archived_home, desk_on, show_page, qtbot)
+    _choose(page, "Sign-in needed")
+    with qtbot.waitSignal(page.sourceSignInRequested) as asked:
+        qtbot.mouseClick(page.details.sign_in, Qt.MouseButton.LeftButton)
+    assert asked.args == [1]

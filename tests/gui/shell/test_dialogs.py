@@ -199,3 +199,14 @@ def test_crash_of_the_last_run_is_shown_with_a_button_to_copy(
     child(dialog, QPushButton, "report-copy").click()
     assert QGuiApplication.clipboard().text() == dialog.text
     dialog.reject()
+
+
+def test_signing_in_opens_the_dialog_for_the_password_at_once(program: Program, qtbot: QtBot) -> None:
+    for ask, name in ((program.opening.sign_in, "Group archive"), (program.opening.sign_in_source, "Fridge Alpha")):
+        ask(1)
+        qtbot.waitUntil(lambda: program.window.findChild(QDialog, "credential-dialog") is not None, timeout=5000)
+        dialog = child(program.window, QDialog, "credential-dialog")
+        texts = [str(label.property("text")) for label in dialog.findChildren(QWidget)]
+        assert f"Sign in: {name}" in texts
+        dialog.reject()
+        qtbot.waitUntil(lambda: program.window.findChild(QDialog, "credential-dialog") is None, timeout=5000)

@@ -19,7 +19,7 @@ COUNTS = dict.fromkeys(("archived", "sending", "waiting", "held", "failed", "ign
 
 def _status(**changes: Any) -> dict[str, Any]:
     source = {"name": "lab", "is_enabled": True, "state": "ok", "state_reason": "", "last_scan_ns": SECOND_NS,
-              "counts": COUNTS | {"archived": 3}, "total": 3, "not_archived": 0}  # fmt: skip
+              "counts": COUNTS | {"archived": 3}, "total": 3, "not_archived": 0, "unreadable": 0}  # fmt: skip
     destination = {"name": "arch", "state": "ok", "state_reason": "", "last_success_ns": SECOND_NS,
                    "free_bytes": 10**12, "counts": COUNTS | {"archived": 3}, "total": 3, "not_archived": 0}  # fmt: skip
     found = {"counts": COUNTS | {"archived": 3}, "total": 3, "not_archived": 0, "problems": 0, "paused_until_ns": 0,
@@ -37,6 +37,7 @@ def _status(**changes: Any) -> dict[str, Any]:
         ({"not_archived": 1}, "1 of 3 datasets is not archived yet."),
         ({"not_archived": 2, "counts": COUNTS | {"ignored": 1}}, "2 of 2 datasets are not archived yet."),
         ({"source": {"state": "offline", "state_reason": "The share is away."}}, "not everything could be looked at"),
+        ({"source": {"unreadable": 1}}, "not everything could be looked at"),
         ({"source": {"last_scan_ns": None, "state": "new"}}, "Not looked through yet: lab."),
         ({"paused_until_ns": -1}, "Sending is paused until resumed. To end that: etiket-sync resume"),
         ({"held_until_ns": 2 * 10**18}, "On hold, nothing is touched, until 2033-05-18"),

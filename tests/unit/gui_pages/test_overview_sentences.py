@@ -50,6 +50,24 @@ def test_all_archived_is_never_said_without_a_finished_look() -> None:
     assert "All 10" not in _said(SOURCE, replace(SOURCE, id=2, name="G", last_scan_ns=None, state="new"))
 
 
+def test_all_archived_is_never_said_where_something_could_not_be_read() -> None:
+    partly = replace(SOURCE, unreadable=1)
+    assert _said(partly) == (
+        "attention: All known datasets are archived, but there may be more F: not everything in it could be read."
+    )
+    assert source_told(partly, now_ns=_NOW_NS).sentence == "Not everything here could be read, so there may be more"
+
+
+def test_a_running_first_measurement_claims_nothing_before_it() -> None:
+    first = replace(SOURCE, counts={"held": 1}, live=1)
+    assert source_told(first, now_ns=_NOW_NS).sentence == "A measurement runs; it follows when it is complete"
+
+
+def test_what_is_left_out_altogether_is_not_called_archived() -> None:
+    left_out = replace(SOURCE, counts={"ignored": 2, "gone": 1})
+    assert "archived" not in _said(left_out) + source_told(left_out, now_ns=_NOW_NS).sentence
+
+
 @pytest.mark.parametrize("shown", ["waiting", "held", "sending", "failed"])
 def test_one_dataset_that_is_not_safe_is_the_headline(shown: str) -> None:
     said = _said(replace(SOURCE, counts={"archived": 9, shown: 1}))

@@ -72,6 +72,7 @@ _ERROR: dict[str, Any] = {"failure": StoreTooNew("It was written by version 9.")
             {"source": {"live": 1, "counts": {"held": 1, "waiting": 4}}},
             TrayKind.MEASURING, "Fridge is measuring, so the rest is sent slowly.",
         ),
+        ({"source": {"unreadable": 1}}, TrayKind.IDLE, "not everything was looked at"),
         (_PAUSED, TrayKind.PAUSED, "Paused until you resume: nothing is sent."),
         ({"held_until_ns": NOW_NS + HOUR_NS}, TrayKind.PAUSED, "On hold until"),
         (_OFFLINE, TrayKind.OFFLINE, "NAS cannot be reached."),

@@ -135,3 +135,28 @@ def test_the_size_of_a_database_stands_for_that_of_its_runs(run_job: Any, tmp_pa
     assert found["is_size_estimated"]
     assert 0 < found["size_bytes"] <= path.stat().st_size
     assert sum(day[2] for day in found["days"]) == found["size_bytes"]
+
+
+def test_the_rest_of_a_database_is_kept_whatever_the_patterns_say(
+    run_job: Any, data: Path, cli: CommandLineRunner, tmp_path: Path
+) -> None:
+    for name, content in (
+        ("a.db", b"1"), ("a.db-wal", b"2"), ("a.db-journal", b""), ("b.sqlite-wal", b"3"), ("c.db", b"4"),
+    ):  # fmt: skip
+        (data / "run 0" / name).write_bytes(content)
+    config = _config(run_job, data)
+    config["ignore"] = ["*-wal", "*-journal", "c.db", "Thumbs.db", "__pycache__/"]
+    found = run_job("ignore_preview", backend="folder", config=config)
+    by_pattern = {item["pattern"]: item["examples"] for item in found["patterns"]}
+    assert by_pattern["*-wal"] == ["run 0/b.sqlite-wal"]
+    assert by_pattern["*-journal"] == ["run 0/a.db-journal"]
+    cli.ok("add-destination", "archive", "arch", f"path={tmp_path / 'archive'}")
+    ignored = [f"ignore={item}" for item in config["ignore"]]
+    cli.ok("add-source", "folder", "lab", f"root_directory={data}", "settle_time=0s", *ignored)
+    cli.ok("run", "--once")
+    names = [file["name"] for row in cli.ok("datasets", "--files", "--json").json for file in row["files"]]
+    assert "a.db-wal" in names
+    assert not set(names) & {"b.sqlite-wal", "a.db-journal", "c.db"}
+    assert len([name for name in names if not name.endswith(".hdf5")]) == found["kept"], (
+        "what is converted comes on top"
+    )

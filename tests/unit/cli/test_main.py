@@ -42,7 +42,7 @@ def test_an_unknown_command_is_told_with_what_was_meant(cli: CommandLineRunner) 
         (("add-source",), "needs BACKEND and NAME"),
         (("add-destination", "nothing", "x"), "There is no destination of the kind"),
         (("add-source", "nothing", "x"), "There is no backend"),
-        (("restore", "x"), "needs --to"),
+        (("restore", "x"), "Add --to DIR"),
         (("run", "--once", "--cycles", "2"), "not allowed with argument"),
         (("run", "--cycles", "0"), "is not a number of cycles"),
         (("run", "--once"), "No source is configured yet"),

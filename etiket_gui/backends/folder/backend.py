@@ -18,10 +18,12 @@ from etiket_gui.backends.api import (
     SourceConfig,
     WatchPlan,
 )
+from etiket_gui.backends.derived_files import DerivedFiles
 from etiket_gui.backends.folder.config import FolderConfig
 from etiket_gui.backends.folder.conversions import Conversions
 from etiket_gui.backends.folder.dataset import failure_of, look_at
 from etiket_gui.backends.folder.description import FolderDescription
+from etiket_gui.backends.folder.growing import growing_files
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import Levels
 from etiket_gui.backends.folder.recognising import recognise_folder
@@ -29,7 +31,7 @@ from etiket_gui.backends.folder.scanning import FolderScan, dataset_name
 from etiket_gui.backends.folder.survey import FileSystemTraits, Survey, Surveyor, is_same_file, is_same_manifest
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, FileEntry, Found, SourceFile
-from etiket_gui.domain.errors import SourceGone
+from etiket_gui.domain.errors import SourceChanged, SourceGone
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.long_paths import extended_path
 from etiket_gui.osys.remote import volume_of
@@ -136,6 +138,28 @@ class FolderBackend(FileBackend):
             fingerprint=look.survey.fingerprint,
             problems=converted.problems,
         )
+
+    def read_growing(self, identifier: str, stop: StopToken) -> Content:
+        """What of a folder that is still written into is whole now; nothing of it is converted yet.
+
+        Raises as :meth:`read`; SourceChanged where a file went meanwhile.
+        """
+        path = self._dataset_path(identifier)
+        surveyor = self._surveyor()
+        made = DerivedFiles(self.context.work_folder, identifier)
+        try:
+            look = look_at(surveyor, path, stop)
+            if look.problem is not None:
+                raise look.problem
+            files = growing_files(look.survey.entries, surveyor, self.settle_time_s(self.config), made, stop)
+        except FileNotFoundError as error:
+            made.discard()
+            raise SourceChanged(f"{path} changed while it was being read.", path=path) from error
+        except OSError as error:
+            made.discard()
+            raise self._failure(error, path) from error
+        description = _description(identifier, path, look.description, look.survey, ())
+        return Content(description, files, look.survey.fingerprint)
 
     def describe(self, identifier: str, stop: StopToken) -> Description:
         """What :meth:`read` says of a dataset, without converting anything."""

@@ -32,7 +32,7 @@ from etiket_gui.gui.models.plain_tips import plain_tip
 BLOCK = 64
 MOST_LINES = 12_000
 #: So long a paint may wait for rows that were never looked at; then they are painted empty and filled in later.
-PATIENCE_S = 0.008
+PATIENCE_S = 0.005
 _LIST_PAUSE_S = 1.0
 _MOST_PROGRESS = 1000
 
@@ -48,8 +48,8 @@ _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
-class _Shown:
-    """A row that was read: its texts are made when they are first painted."""
+class PaintedRow:
+    """A row that was read, another one whenever it changed: its texts are made when they are first painted."""
 
     __slots__ = ("epoch", "line", "texts")
 
@@ -87,7 +87,7 @@ class DatasetTableModel(QAbstractTableModel):
         self._question = TableQuestion()
         self._columns: tuple[Column, ...] = FIRST_COLUMNS
         self._ids: array[int] = array("q")
-        self._lines: dict[int, _Shown] = {}
+        self._lines: dict[int, PaintedRow] = {}
         self._epoch = 0
         self._visible = (0, BLOCK - 1)
         self._asked_blocks: set[int] = set()
@@ -177,6 +177,28 @@ class DatasetTableModel(QAbstractTableModel):
         shown = self._lines.get(self._ids[row])
         return None if shown is None else shown.line
 
+    def painted_row(self, row: int) -> PaintedRow | None:
+        """A row to be painted; None before it was read, which is then asked for."""
+        dataset_id = self._ids[row]
+        shown = self._lines.get(dataset_id)
+        if shown is None:
+            return self._read_at_once(row, dataset_id)
+        if shown.epoch != self._epoch:
+            self._want(row)
+        return shown
+
+    @staticmethod
+    def text_of(shown: PaintedRow, column: Column) -> str:
+        """What stands in a column of a row, without its progress."""
+        text = shown.texts.get(column)
+        if text is None:
+            text = shown.texts[column] = column_text(column, shown.line)
+        return text
+
+    def fraction_of(self, line: DatasetLine) -> float | None:
+        """0 to 1 while a dataset is being sent, else None."""
+        return self._progress.get(line.uuid) if line.state == TransferState.SENDING else None
+
     # --- what Qt asks ---------------------------------------------------------------------------------------
 
     def rowCount(self, parent: QModelIndex | QPersistentModelIndex = _NO_INDEX) -> int:
@@ -209,20 +231,13 @@ class DatasetTableModel(QAbstractTableModel):
         chosen = self._columns[column]
         if role == _ALIGNMENT:
             return _RIGHT if chosen in RIGHT_ALIGNED else _LEFT
-        dataset_id = self._ids[row]
-        shown = self._lines.get(dataset_id)
+        shown = self.painted_row(row)
         if shown is None:
-            shown = self._read_at_once(row, dataset_id)
-            if shown is None:
-                return dataset_id if role == Role.ID else None
-        elif shown.epoch != self._epoch:
-            self._want(row)
+            return self._ids[row] if role == Role.ID else None
         if role == _DISPLAY:
-            text = shown.texts.get(chosen)
-            if text is None:
-                text = shown.texts[chosen] = column_text(chosen, shown.line)
+            text = self.text_of(shown, chosen)
             if not text and chosen is Column.PROGRESS:
-                fraction = self._fraction(shown.line)
+                fraction = self.fraction_of(shown.line)
                 return "" if fraction is None else progress_text(fraction)
             return text
         return self._other(role, chosen, shown.line)
@@ -235,7 +250,7 @@ class DatasetTableModel(QAbstractTableModel):
         if role == Role.STATE:
             return line.state
         if role == Role.PROGRESS:
-            return self._fraction(line)
+            return self.fraction_of(line)
         if role == Role.ID:
             return line.id
         if role == Role.LINE:
@@ -358,7 +373,12 @@ class DatasetTableModel(QAbstractTableModel):
 
     def set_visible_rows(self, first: int, last: int) -> None:
         """The view shows these rows: they are the ones that are kept up to date."""
-        self._visible = (max(0, first), max(0, last))
+        before, self._visible = self._visible, (max(0, first), max(0, last))
+        if before != self._visible and self._ids:
+            # What comes next is read before it is asked for.
+            shift = last - first + 1
+            ahead = last + shift if first >= before[0] else first - shift
+            self._read_ahead(min(max(0, ahead), len(self._ids) - 1))
 
     def _keep(self, line: DatasetLine) -> bool:
         """Keep a row that was read; whether it looks otherwise than before."""
@@ -372,10 +392,10 @@ class DatasetTableModel(QAbstractTableModel):
             for dataset_id in list(self._lines)[: MOST_LINES // 10]:
                 del self._lines[dataset_id]
         self._lines.pop(line.id, None)
-        self._lines[line.id] = _Shown(line, self._epoch)
+        self._lines[line.id] = PaintedRow(line, self._epoch)
         return True
 
-    def _read_at_once(self, row: int, dataset_id: int) -> _Shown | None:
+    def _read_at_once(self, row: int, dataset_id: int) -> PaintedRow | None:
         block = row // BLOCK
         if block in self._asked_blocks:
             return None
@@ -412,6 +432,11 @@ class DatasetTableModel(QAbstractTableModel):
         else:
             self._reads.ask(work, self, arrived, missed)
         is_now[0] = False
+
+    def _read_ahead(self, row: int) -> None:
+        block = row // BLOCK
+        if block not in self._asked_blocks and self._ids[row] not in self._lines:
+            self._read_block(block, within_s=0.0)
 
     def _want(self, row: int) -> None:
         block = row // BLOCK
@@ -475,6 +500,3 @@ class DatasetTableModel(QAbstractTableModel):
         }
         column = self._columns.index(Column.PROGRESS)
         self._tell_rows(seen, column, column)
-
-    def _fraction(self, line: DatasetLine) -> float | None:
-        return self._progress.get(line.uuid) if line.state == TransferState.SENDING else None

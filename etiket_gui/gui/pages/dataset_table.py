@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QTableView, QWidget
 
 from etiket_gui.bridge.queries_datasets import Column
 from etiket_gui.gui.models.dataset_roles import FIRST_COLUMNS
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
 from etiket_gui.gui.models.dataset_texts import column_title
-from etiket_gui.gui.models.steady_view import SteadyTableView
 from etiket_gui.gui.models.table_keeper import TableKeeper
 from etiket_gui.gui.pages.dataset_cells import DatasetCells
+from etiket_gui.gui.pages.dataset_rows import DatasetRows
 from etiket_gui.gui.theme.tokens import Space
 
 #: How wide a column is at first, in characters.
@@ -37,7 +37,7 @@ _WIDTHS = {
 }
 
 
-class DatasetTable(SteadyTableView):
+class DatasetTable(QTableView):
     """``opened`` when somebody wants to see the current row, ``peeked`` to open or close the pane.
 
     ``menuRequested`` has a place on the screen, ``columnsChosen`` the columns somebody chose.
@@ -51,6 +51,7 @@ class DatasetTable(SteadyTableView):
     def __init__(self, model: DatasetTableModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
+        self._rows = DatasetRows(self, model)
         self.setObjectName("dataset-table")
         self.setAccessibleName(self.tr("Datasets"))
         self.setModel(model)
@@ -159,6 +160,25 @@ class DatasetTable(SteadyTableView):
         for place, column in enumerate(self._model.columns):
             if column in before:
                 self.setColumnWidth(place, before[column])
+
+    # -- paint -------------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint what is seen: rows as wholes. Asking for each cell takes many times as long.
+
+        What cannot be drawn in time follows in a moment, so that the window answers meanwhile.
+        """
+        painter = QPainter(self.viewport())
+        is_complete = self._rows.paint(painter, event.rect())
+        painter.end()
+        if not is_complete:
+            # All of it: what was left out may have been scrolled elsewhere by then, and the others are ready.
+            QTimer.singleShot(0, self.viewport(), self.viewport().update)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: the pictures of rows are freed."""
+        self._rows.forget()
+        super().hideEvent(event)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 

@@ -28,10 +28,10 @@ from etiket_gui.backends.derived_files import DerivedFiles
 from etiket_gui.backends.folder.backend import FolderBackend
 from etiket_gui.backends.folder.config import FolderConfig
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, FileEntry, Found, Scalar
-from etiket_gui.domain.errors import EtiketError, SourceGone, SourceOffline, SourceUnreadable, Stopped
+from etiket_gui.domain.errors import EtiketError, SourceGone, SourceOffline, SourceUnreadable
 from etiket_gui.domain.names import display, to_portable
 from etiket_gui.domain.states import RetryClass, RunState
-from etiket_gui.domain.stopping import StopToken
+from etiket_gui.domain.stopping import Deadline, StopToken
 
 INTERRUPTED_AFTER_S = 30 * 60.0
 _POLL_INTERVAL_S = 5.0
@@ -99,7 +99,7 @@ class FileSource(FolderBackend):
         found: list[Found] = []
         try:
             cls(cls.config_class(**options), BackendContext("", path)).discover(
-                DiscoveryRequest(), _NothingKnown(), found.append, _Deadline(stop)
+                DiscoveryRequest(), _NothingKnown(), found.append, Deadline(stop, _RECOGNISE_S)
             )
         except (EtiketError, ValueError):
             # Options of its own that have no default are asked for when a source is added.
@@ -284,23 +284,6 @@ class _NothingKnown:
 
     def manifest(self, identifier: str) -> tuple[FileEntry, ...]:
         return ()
-
-
-class _Deadline(StopToken):
-    """Stops by itself when the time is up, or with another token."""
-
-    def __init__(self, other: StopToken) -> None:
-        super().__init__()
-        self._other = other
-        self._end_s = time.monotonic() + _RECOGNISE_S
-
-    @property
-    def is_stopped(self) -> bool:
-        return self._other.is_stopped or time.monotonic() > self._end_s
-
-    def check(self) -> None:
-        if self.is_stopped:
-            raise Stopped("The time to recognise a path is up.")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ def _configure_detect(parser: ArgumentParser) -> None:
 
 
 def _detect(session: Session, arguments: Namespace) -> int:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", arguments.path):
+        raise UsageError(f"{arguments.path} is an address and not a path; give a file or a folder of this computer.")
     path = Path(os.path.abspath(os.path.expanduser(arguments.path)))
     answer = recognised(path)
     found = answer.recognitions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Protocol
 
 from etiket_gui.domain.errors import Stopped
@@ -31,6 +32,25 @@ class StopToken:
     def wait(self, delay_s: float) -> bool:
         """Sleep, but end the sleep at once on a stop; returns whether it was stopped."""
         return self._event.wait(delay_s)
+
+
+class Deadline(StopToken):
+    """Stops by itself when the time is up, or with another token."""
+
+    def __init__(self, other: StopToken, limit_s: float) -> None:
+        super().__init__()
+        self._other = other
+        self._end_s = time.monotonic() + limit_s
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the time is up, or the other one was asked to end."""
+        return super().is_stopped or self._other.is_stopped or time.monotonic() > self._end_s
+
+    def check(self) -> None:
+        """Raise Stopped when it is."""
+        if self.is_stopped:
+            raise Stopped("The time that this may take is up.")
 
 
 class Progress(Protocol):

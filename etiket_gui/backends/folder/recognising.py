@@ -20,6 +20,8 @@ from etiket_gui.domain.stopping import StopToken
 TIME_LIMIT_S = 2.0
 ENTRY_LIMIT = 20_000
 _DEEPEST = 32
+#: What lies there are devices and processes that look like files.
+_SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
 _TUID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{6}")
 _DAY = re.compile(r"(.*\D)?(\d{4}[-_.]?\d{2}[-_.]?\d{2}|\d{2}[-_.]\d{2}[-_.]\d{4})")
 _LABBER_DAY = re.compile(r"Data_\d{4}")
@@ -64,8 +66,23 @@ def recognise_folder(
     archive = archive_around(root)
     if archive is not None:
         return Recognition("folder", f"{_shown(archive)} is an archive, not a source of measurements.", {}, 0.0, 0)
+    system = _system_folder(root)
+    if system:
+        sentence = f"{_shown(root)} belongs to the operating system ({system}): there is nothing to archive in it."
+        return Recognition("folder", sentence, {}, 0.0, 0)
     glance = _glance(root, stop, time.monotonic() + time_limit_s, entry_limit)
     return _answer(root, glance)
+
+
+def _system_folder(path: str) -> str:
+    """The folder of the operating system's own devices and processes that a path is or lies in, or ""."""
+    if os.name != "posix":
+        return ""
+    place = os.path.realpath(path)
+    for system in _SYSTEM_FOLDERS:
+        if f"{place}/".startswith(f"{system}/") and not f"{place}/".startswith("/dev/shm/"):  # noqa: S108 - only a name
+            return system
+    return ""
 
 
 def archive_around(path: str) -> str | None:

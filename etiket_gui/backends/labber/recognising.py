@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from etiket_gui.backends.api import Recognition
@@ -13,7 +12,7 @@ from etiket_gui.backends.labber.index import LogFile, Walk, log_files
 from etiket_gui.backends.labber.logfile import BROKEN, ENDING, LogHead, NotALog, log_heads, open_log_file
 from etiket_gui.domain.errors import EtiketError, SourceChanged, Stopped
 from etiket_gui.domain.names import display, to_portable
-from etiket_gui.domain.stopping import StopToken
+from etiket_gui.domain.stopping import Deadline, StopToken
 
 TIME_LIMIT_S = 1.5
 _SURE = 0.85
@@ -24,7 +23,7 @@ def recognise_logs(path: Path, stop: StopToken, *, time_limit_s: float = TIME_LI
     place = os.path.abspath(path)
     if os.path.isfile(place):
         return _file(place, stop) if place.lower().endswith(ENDING) else None
-    return _folder(place, time.monotonic() + time_limit_s, stop) if os.path.isdir(place) else None
+    return _folder(place, time_limit_s, stop) if os.path.isdir(place) else None
 
 
 def _file(place: str, stop: StopToken) -> Recognition | None:
@@ -58,15 +57,13 @@ def _facts(heads: list[LogHead]) -> str:
     return ", ".join(facts)
 
 
-def _folder(place: str, deadline_s: float, stop: StopToken) -> Recognition | None:
+def _folder(place: str, time_limit_s: float, stop: StopToken) -> Recognition | None:
     walk, logs, files, others, is_cut = Walk(), 0, 0, 0, False
     configurations = 0
+    until = Deadline(stop, time_limit_s)
     try:
-        for file in log_files(place, IgnoreRules(DEFAULT_IGNORE), walk, stop):
-            if time.monotonic() > deadline_s:
-                is_cut = True
-                break
-            found = _count_in(file, stop)
+        for file in log_files(place, IgnoreRules(DEFAULT_IGNORE), walk, until):
+            found = _count_in(file, until)
             if isinstance(found, int):
                 logs += found
                 files += bool(found)
@@ -74,6 +71,9 @@ def _folder(place: str, deadline_s: float, stop: StopToken) -> Recognition | Non
                 configurations += 1
             else:
                 others += 1
+    except Stopped:
+        stop.check()
+        is_cut = True
     except OSError:
         return None
     if not logs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from etiket_gui.backends.api import Backend, Recognition
 from etiket_gui.backends.folder.backend import FolderBackend
+from etiket_gui.backends.labber.recognising import recognise_logs
 from etiket_gui.backends.recognise import recognise
 from etiket_gui.domain.errors import Stopped
 from etiket_gui.domain.stopping import StopToken
@@ -88,3 +90,16 @@ def test_stop_ends_the_waiting(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         recognise(tmp_path, [backend("hangs", hang)], stop)
     released.set()
+
+
+def test_tree_without_end_is_left_by_itself_when_the_time_is_up(tmp_path: Path) -> None:
+    """A look that runs on would be told as a backend that gave no answer."""
+    for number in range(3000):
+        (tmp_path / str(number // 100) / str(number)).mkdir(parents=True)
+    begun_s = time.monotonic()
+    assert recognise_logs(tmp_path, StopToken(), time_limit_s=0.0) is None
+    assert time.monotonic() - begun_s < 0.5
+    asked = StopToken()
+    asked.stop()
+    with pytest.raises(Stopped):
+        recognise_logs(tmp_path, asked)

@@ -35,6 +35,12 @@ def test_detect_gives_scripts_the_options(cli: CommandLineRunner, data: Path) ->
     assert found["recognised"][0]["dataset_count"] == 3
 
 
+def test_detect_tells_an_address_from_a_path(cli: CommandLineRunner) -> None:
+    ended = cli("detect", "https://example.org/data.db")
+    assert ended.code == 2
+    assert "is an address and not a path" in ended.err
+
+
 def test_detect_says_that_an_archive_is_no_source(configured: CommandLineRunner, tmp_path: Path) -> None:
     ended = configured("detect", tmp_path / "archive")
     assert ended.code == 2

@@ -121,3 +121,12 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a" / "loop").symlink_to("..")
     (tmp_path / "b").symlink_to("a")
     assert ask(tmp_path).dataset_count == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these folders are those of Unix")
+@pytest.mark.parametrize("path", ["/proc", "/dev", "/proc/self"])
+def test_folders_of_the_operating_system_are_no_source(path: str) -> None:
+    found = recognise_folder(Path(path), StopToken())
+    assert found is not None
+    assert (found.options, found.confidence) == ({}, 0.0)
+    assert "belongs to the operating system" in found.sentence

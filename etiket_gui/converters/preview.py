@@ -134,13 +134,13 @@ def _thinned(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _plan_of(measurement: Path, stop: StopToken) -> _Plan | None:
     try:
         with os.fdopen(open_source(os.fspath(measurement)), "rb") as raw, h5py.File(raw, "r", locking=False) as file:
-            return _understood(file, measurement, stop)
+            return _understood(file, stop)
     except _BROKEN:
         # A file that cannot be drawn has no preview; it is archived all the same.
         return None
 
 
-def _understood(file: h5py.File, measurement: Path, stop: StopToken) -> _Plan | None:
+def _understood(file: h5py.File, stop: StopToken) -> _Plan | None:
     datasets = {
         name: item for name, item in file.items() if isinstance(item, h5py.Dataset) and item.dtype.kind in "biufc"
     }
@@ -154,7 +154,8 @@ def _understood(file: h5py.File, measurement: Path, stop: StopToken) -> _Plan | 
     ]
     if not measured:
         return None
-    title = _text(file.attrs.get("name", "")) or measurement.stem
+    # The file is called "measurement" or by its digest: that names nothing.
+    title = _text(file.attrs.get("name", ""))
     maps = [name for name in measured if len(real[name].shape) >= 2 and min(real[name].shape[-2:]) > 1]
     for name in maps:
         stop.check()

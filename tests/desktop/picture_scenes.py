@@ -18,7 +18,7 @@ from tests.desktop.first_archived import is_archived
 from tests.support.lab_folders import write_lab
 from tests.support.robot import Robot, _living
 
-SMALL, USUAL, WIDE, LARGE = (1000, 700), (1180, 780), (1440, 900), (2560, 1440)
+SMALL, USUAL, WIDE, LARGE = (1000, 700), (1180, 780), (1500, 1000), (2560, 1440)
 
 _LIVE = "run_state = 'live'"
 
@@ -102,6 +102,7 @@ def _pane(robot: Robot, program: Program) -> None:
     robot.rest(1.5)
     robot.picture("dataset-dark", of="main-window")
     robot.on_gui(lambda: program.theme.set_mode("light"))
+    robot.rest(0.5)
 
 
 def _live(robot: Robot, program: Program) -> None:
@@ -119,7 +120,7 @@ def _live(robot: Robot, program: Program) -> None:
             page.show_dataset(number)
 
         robot.on_gui(show)
-        robot.until(lambda: robot.is_shown("live-plot"), "the plot of it")
+        robot.until(lambda: robot.is_shown("live-progress"), "the plot of it")
         robot.rest(9.0)
         robot.picture("live-plot", of="main-window")
     finally:
@@ -133,7 +134,7 @@ def _measure(folder: Path, ends: threading.Event) -> None:
 
     with Recorder("Rabi of Q3", folder=folder, attributes={"sample": "SQ22", "fridge": "Triton 7"}) as run:
         run.quantity("pulse_length", unit="ns")
-        run.quantity("population", axes=())
+        run.quantity("population", axes=("pulse_length",))
         number = 0
         while not ends.wait(0.06):
             x = number / 4
@@ -158,10 +159,8 @@ def _arriving(robot: Robot, program: Program, data: Path) -> None:
 
     robot.on_gui(close_pane)
     code = "import sys; from pathlib import Path; from tests.support.lab_folders import write_lab; "
-    code += "write_lab(Path(sys.argv[1]), range(240, 2240))"
+    code += "write_lab(Path(sys.argv[1]), range(-2000, 0))"
     writer = subprocess.Popen([sys.executable, "-c", code, str(data)])
-    time.sleep(4.0)
-    robot.on_gui(program.steering.sync_now)
     robot.until(lambda: robot.on_gui(lambda: program.watch.moving.dataset_count) > 0, "datasets are sent")
     robot.until(lambda: robot.on_gui(lambda: _archived(program)) > 700, "some have arrived", 120)
     robot.picture("arriving", of="main-window")
@@ -185,7 +184,7 @@ def _archived(program: Program) -> int:
 
 def _problem(robot: Robot, program: Program, data: Path) -> None:
     """A table that is none, and a file that nobody may read, each with what to do."""
-    write_lab(data, range(2240, 2243))
+    write_lab(data, range(-2003, -2000))
     broken = max(data.glob("*/*"), key=lambda path: path.stat().st_ctime_ns)
     (broken / "trace.csv").write_bytes(bytes(range(256)) * 4)
     time.sleep(1.0)

@@ -46,6 +46,8 @@ class Pairs(QWidget):
         for place, (name, value) in enumerate(wanted):
             label = ElidedLabel(display(name), tint="muted")
             label.setMaximumWidth(widest)
+            # A long value must not take the room of its name.
+            label.setMinimumWidth(min(widest, label.fontMetrics().horizontalAdvance(label.text()) + Space.XS))
             said = SentenceLabel(display(value))
             said.setAccessibleName(f"{name}: {value}")
             self._grid.addWidget(label, place, 0, Qt.AlignmentFlag.AlignTop)

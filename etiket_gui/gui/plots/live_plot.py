@@ -222,6 +222,9 @@ class _Canvas:
 
     def draw(self, picture: LivePicture) -> None:
         """Draw a picture, keeping the view where the user zoomed."""
+        # A prefix belongs to a unit; "(x0.001)" says nothing to anybody.
+        self._plot.getAxis("bottom").enableAutoSIPrefix(bool(picture.x.unit))
+        self._plot.getAxis("left").enableAutoSIPrefix(bool(picture.y.unit))
         self._plot.setLabel("bottom", picture.x.label, units=picture.x.unit or None)
         self._plot.setLabel("left", picture.y.label, units=picture.y.unit or None)
         if picture.map is not None:

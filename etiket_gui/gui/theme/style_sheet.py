@@ -182,9 +182,10 @@ QTableView, QTreeView, QListView {{ background: {p.surface}; border: 1px solid {
 QTableView:focus, QTreeView:focus, QListView:focus {{ border-color: {p.accent}; }}
 QListWidget::item {{ padding: {Space.S}px; }}
 QListWidget::item:selected {{ background: {p.accent_soft}; color: {p.text}; }}
-QHeaderView {{ background: {p.surface}; border: none; }}
+QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ color: {p.muted}; background: {p.surface}; border: none;
     border-bottom: 1px solid {p.border}; padding: {Space.S}px; font-weight: 600; }}
+QHeaderView::section:first, QHeaderView::section:only-one {{ border-top-left-radius: {Radius.NORMAL - 1}px; }}
 QHeaderView::section:hover {{ color: {p.text}; }}
 QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QTableCornerButton::section {{ background: {p.surface}; border: none; }}

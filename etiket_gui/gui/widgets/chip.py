@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from etiket_gui.gui.sentences import number_text
+
 
 class Chip(QToolButton):
     """A word and, where one is known, a count; ``toggled`` says when it was clicked."""
@@ -24,7 +26,7 @@ class Chip(QToolButton):
 
     def set_count(self, count: int | None) -> None:
         """Show a count beside the word; None for none."""
-        text = self._label if count is None else f"{self._label}  {self.locale().toString(count)}"
+        text = self._label if count is None else f"{self._label}  {number_text(count)}"
         if text != self.text():
             self.setText(text)
             self.setAccessibleName(text)

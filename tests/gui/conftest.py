@@ -21,10 +21,10 @@ from tests.support.qt_stalls import StallProbe
 def _nothing_of_qt_left(qapp: object) -> Iterator[None]:
     """Fails the test when a QThread it started still runs or a QTimer still ticks, or a window is still open."""
     qt_leaks.settle()
-    threads, timers = qt_leaks.running_qthreads(), qt_leaks.ticking_timers()
+    before = qt_leaks.running()
     yield
     qt_leaks.settle()
-    left = qt_leaks.left_threads(threads) + qt_leaks.left_timers(timers)
+    left = qt_leaks.left(before)
     if left:
         pytest.fail("left of Qt:\n" + "\n".join(left), False)
 

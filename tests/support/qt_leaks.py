@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import gc
-import threading
-from typing import TypeVar
 
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
-
-_T = TypeVar("_T")
 
 
 def settle() -> None:
@@ -22,31 +18,19 @@ def settle() -> None:
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
-def running_qthreads() -> set[int]:
-    """Identities of the QThread objects that run now."""
-    return {id(thread) for thread in _all(QThread) if thread.isRunning()}
+def running() -> set[int]:
+    """Identities of the QThread objects that run and of the timers that tick now."""
+    return {id(item) for item in _running()}
 
 
-def ticking_timers() -> set[int]:
-    """Identities of the timers that are active now."""
-    return {id(timer) for timer in _all(QTimer) if timer.isActive()}
-
-
-def left_threads(before: set[int]) -> list[str]:
-    """The threads that were not there before, by name."""
+def left(before: set[int]) -> list[str]:
+    """What runs and did not before: threads by name, timers with whom they belong to."""
     return [
-        f"QThread {thread.objectName() or thread!r}"
-        for thread in _all(QThread)
-        if id(thread) not in before and thread.isRunning() and threading.main_thread() is threading.current_thread()
-    ]
-
-
-def left_timers(before: set[int]) -> list[str]:
-    """The timers that tick and did not before, with whom they belong to."""
-    return [
-        f"QTimer of {timer.parent()!r} every {timer.interval()} ms"
-        for timer in _all(QTimer)
-        if id(timer) not in before and timer.isActive()
+        f"QThread {item.objectName() or item!r}"
+        if isinstance(item, QThread)
+        else f"QTimer of {item.parent()!r} every {item.interval()} ms"
+        for item in _running()
+        if id(item) not in before
     ]
 
 
@@ -57,5 +41,7 @@ def left_windows() -> list[str]:
     return [repr(widget) for widget in QApplication.topLevelWidgets() if widget.isVisible()]
 
 
-def _all(kind: type[_T]) -> list[_T]:
-    return [item for item in gc.get_objects() if isinstance(item, kind) and shiboken6.isValid(item)]
+def _running() -> list[QThread | QTimer]:
+    # One pass, for it is all that there is.
+    found = [item for item in gc.get_objects() if isinstance(item, QThread | QTimer) and shiboken6.isValid(item)]
+    return [item for item in found if (item.isRunning() if isinstance(item, QThread) else item.isActive())]

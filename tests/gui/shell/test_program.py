@@ -121,7 +121,7 @@ def test_new_problem_is_noticed_and_old_ones_are_not(program: Program, home: Hom
     with written(home) as connection:
         connection.execute(
             "INSERT INTO problems (kind, key, source_id, title, problem_kind, reason, retry_class, since_ns)"
-            " VALUES ('source', 'new', 1, 'Cannot be read', 'SourceUnreadable', 'no right', 'on_user', ?)",
+            " VALUES ('source', 'new', NULL, 'Cannot be read', 'SourceUnreadable', 'no right', 'on_user', ?)",
             (time.time_ns(),),
         )
     qtbot.waitUntil(lambda: len(noticed) == 1, timeout=5000)

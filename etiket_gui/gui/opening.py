@@ -10,8 +10,6 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from etiket_gui.bridge.background import Background
 from etiket_gui.bridge.queries_wizards import DestinationSetup, SourceSetup, destination_setup, source_setup
-from etiket_gui.domain.commands import Command, ProbeNow, Reply, ScanNow
-from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.main_window import MainWindow
 
@@ -120,36 +118,28 @@ class Opening(QObject):
         remove_destination(self._desk, self.window, destination_id)
 
     def sign_in(self, destination_id: int) -> None:
-        """The dialog in which a destination's sign-in is given; it is tried as soon as it is kept."""
+        """The dialog in which a destination's sign-in is given; the engine tries it as soon as it is kept."""
         self._desk.reads.ask(
             lambda reads: destination_setup(reads.connection, destination_id), self,
-            lambda setup: self._ask_credentials(setup, ProbeNow(destination_id), self.tr("Password or token")),
+            lambda setup: self._ask_credentials(setup, self.tr("Password or token")),
         )  # fmt: skip
 
     def sign_in_source(self, source_id: int) -> None:
-        """The dialog in which a source's password is given; it is looked through as soon as it is kept."""
+        """The dialog in which a source's password is given; the engine tries it as soon as it is kept."""
         self._desk.reads.ask(
             lambda reads: source_setup(reads.connection, source_id), self,
-            lambda setup: self._ask_credentials(setup, ScanNow(source_id), self.tr("Password")),
+            lambda setup: self._ask_credentials(setup, self.tr("Password")),
         )  # fmt: skip
 
-    def _ask_credentials(self, setup: DestinationSetup | SourceSetup | None, then: Command, title: str) -> None:
+    def _ask_credentials(self, setup: DestinationSetup | SourceSetup | None, title: str) -> None:
         if setup is None:
             return
         from etiket_gui.gui.credential_dialog import CredentialDialog
 
-        def make(parent: QWidget) -> QDialog:
-            dialog = CredentialDialog(self._desk, parent, account=setup.uuid, name=setup.name, title=title)
-            dialog.kept.connect(lambda: self._desk.host.ask(then, self, self._tell, self._refuse))
-            return dialog
-
-        self._show(f"sign-in-{setup.uuid}", make)
-
-    def _tell(self, reply: Reply) -> None:
-        self.window.say(reply.sentence)
-
-    def _refuse(self, error: EtiketError) -> None:
-        self.window.say(error.reason)
+        self._show(
+            f"sign-in-{setup.uuid}",
+            lambda parent: CredentialDialog(self._desk, parent, account=setup.uuid, name=setup.name, title=title),
+        )
 
     def take_drops(self) -> None:
         """Have the window take what is dropped on it from now on."""

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QComboBo
 from pytestqt.qtbot import QtBot
 
 from etiket_gui.gui.application import Beginning, Program
+from etiket_gui.gui.resources import resources_folder
 from etiket_gui.gui.settings_dialog import SettingsDialog
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
@@ -211,6 +212,8 @@ def test_nothing_outside_is_waited_for_by_the_thread_that_draws(
     _measurements(account_folder / "measurements")
     _measurements(tmp_path / "second fridge")
     _measurements(tmp_path / "third fridge")
+    # As in a program that has just been started.
+    resources_folder.cache_clear()
     with watched_thread(ALLOWED) as watch:
         person = _Person(program(), qtbot)
         home = person.program._home

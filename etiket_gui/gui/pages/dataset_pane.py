@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QStackedWidget,
-    QTableView,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -33,7 +32,7 @@ from etiket_gui.gui.pages.dataset_parts import Copies, History, Pairs
 from etiket_gui.gui.pages.dataset_sentences import dataset_told
 from etiket_gui.gui.pages.files_model import NAME, FilesModel
 from etiket_gui.gui.pages.flow import Flow
-from etiket_gui.gui.pages.padded_cells import PaddedCells
+from etiket_gui.gui.pages.padded_cells import list_of_rows
 from etiket_gui.gui.pages.picture import Picture
 from etiket_gui.gui.pages.places import dataset_place, open_place
 from etiket_gui.gui.pages.snippets import python_snippet
@@ -187,19 +186,10 @@ class DatasetPane(QWidget):
         layout.addWidget(self._files_note)
         self.files_model = FilesModel(self._desk.reads, self)
         self.files_model.modelReset.connect(self._tell_files)
-        view = QTableView()
+        view = list_of_rows(self.files_model)
         view.setObjectName("dataset-files")
         view.setAccessibleName(self.tr("Files"))
-        view.setModel(self.files_model)
-        view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        view.setItemDelegate(PaddedCells(view))
-        view.setShowGrid(False)
-        view.setWordWrap(False)
-        view.setTabKeyNavigation(False)
-        view.verticalHeader().hide()
-        view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + Space.S)
         header = view.horizontalHeader()
-        header.setHighlightSections(False)
         character = self.fontMetrics().averageCharWidth()
         for place, characters in ((1, 11), (2, 23), (3, 8)):
             view.setColumnWidth(place, character * characters)

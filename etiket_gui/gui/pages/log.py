@@ -10,7 +10,7 @@ from etiket_gui.bridge.log_tail import LogNews, LogTail
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import icon, keep_icon
 from etiket_gui.gui.pages.log_model import LEVEL, TEXT, TIME, WHERE, LogModel
-from etiket_gui.gui.pages.padded_cells import PaddedCells
+from etiket_gui.gui.pages.padded_cells import list_of_rows
 from etiket_gui.gui.pages.page import ReplyLine, page_column
 from etiket_gui.gui.pages.places import open_place
 from etiket_gui.gui.sentences import number_text
@@ -90,19 +90,10 @@ class LogPage(QWidget):
         return line
 
     def _make_view(self) -> QTableView:
-        view = QTableView()
+        view = list_of_rows(self.model)
         view.setObjectName("log-lines")
         view.setAccessibleName(self.tr("Log"))
-        view.setModel(self.model)
-        view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        view.setItemDelegate(PaddedCells(view))
-        view.setShowGrid(False)
-        view.setWordWrap(False)
-        view.setTabKeyNavigation(False)
-        view.verticalHeader().hide()
-        view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + Space.S)
         header = view.horizontalHeader()
-        header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
         character = self.fontMetrics().averageCharWidth()
         for place, characters in ((TIME, 24), (LEVEL, 12), (WHERE, 26)):

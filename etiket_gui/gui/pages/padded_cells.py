@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSize
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QSize
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from etiket_gui.gui.theme.tokens import Space
 
@@ -40,3 +40,18 @@ class PaddedCells(QStyledItemDelegate):
         """A little air on all sides."""
         hint = super().sizeHint(option, index)
         return QSize(hint.width() + 2 * PADDING, hint.height() + Space.S)
+
+
+def list_of_rows(model: QAbstractItemModel) -> QTableView:
+    """A table that is read line by line: without grid, whole rows are chosen, Tab leads on."""
+    view = QTableView()
+    view.setModel(model)
+    view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+    view.setItemDelegate(PaddedCells(view))
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.setTabKeyNavigation(False)
+    view.verticalHeader().hide()
+    view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + Space.S)
+    view.horizontalHeader().setHighlightSections(False)
+    return view

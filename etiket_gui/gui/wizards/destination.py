@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from etiket_gui.bridge.queries_wizards import DestinationSetup, destination_setup
 from etiket_gui.domain.commands import AddDestination, EditDestination, Reply
 from etiket_gui.domain.errors import EtiketError, UsageError, error_from_json
 from etiket_gui.gui.credential_dialog import CredentialDialog
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.widgets.layouts import column
 from etiket_gui.gui.wizards.adding import failure_of
@@ -20,7 +19,7 @@ from etiket_gui.gui.wizards.checking import Checker
 from etiket_gui.gui.wizards.destination_choice import DestinationTester
 from etiket_gui.gui.wizards.dialog import SetupDialog
 from etiket_gui.gui.wizards.draft import Catalogue
-from etiket_gui.gui.wizards.form import ConfigForm, secret_field
+from etiket_gui.gui.wizards.form import ConfigForm, password_fields
 from etiket_gui.settings.configuration_rules import check_name
 
 
@@ -53,14 +52,7 @@ class DestinationDialog(SetupDialog):
         self.body.addLayout(self._place)
         self._tester = DestinationTester(desk)
         self.body.addWidget(self._tester)
-        self._sign_in = QPushButton(self.tr("Sign in…"))
-        self._sign_in.setObjectName("destination-sign-in")
-        self._sign_in.setAccessibleName(self._sign_in.text())
-        self._sign_in.setAutoDefault(False)
-        keep_icon(self._sign_in, "key-round")
-        self._sign_in.clicked.connect(self._open_credentials)
-        self._sign_in.hide()
-        self.foot.insertWidget(1, self._sign_in)
+        self._sign_in = self.add_sign_in("destination-sign-in", self.tr("Sign in…"), self._open_credentials)
         self.body.addStretch(1)
         self._checker = Checker(desk, "destination", self._values, self)
         self._checker.checked.connect(self._on_checked)
@@ -103,10 +95,7 @@ class DestinationDialog(SetupDialog):
             return
         if self._form is not None:
             self._form.deleteLater()
-        fields = list(kind["fields"])
-        if kind["sign_in_title"] and self._setup is None:
-            help_text = self.tr("It goes to the password store of this computer and nowhere else.")
-            fields.append(secret_field(kind["sign_in_title"], help_text))
+        fields = [*kind["fields"], *(password_fields(kind) if self._setup is None else ())]
         self._sign_in.setVisible(self._setup is not None and bool(kind["needs_sign_in"]))
         self._form = ConfigForm(fields)
         self._form.edited.connect(self._on_edited)

@@ -18,7 +18,7 @@ from etiket_gui.gui.widgets.labels import SentenceLabel, TextLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
 from etiket_gui.gui.wizards.checking import Checker
 from etiket_gui.gui.wizards.draft import Catalogue, NewDestination, SourceDraft
-from etiket_gui.gui.wizards.form import ConfigForm, secret_field
+from etiket_gui.gui.wizards.form import ConfigForm, password_fields
 
 _INDENT = Space.XL
 
@@ -208,11 +208,7 @@ class DestinationChoice(QWidget):
             return
         if self._form is not None:
             self._form.deleteLater()
-        fields = list(kind["fields"])
-        if kind["sign_in_title"]:
-            help_text = self.tr("It goes to the password store of this computer and nowhere else.")
-            fields.append(secret_field(kind["sign_in_title"], help_text))
-        self._form = ConfigForm(fields, is_short=True)
+        self._form = ConfigForm([*kind["fields"], *password_fields(kind)], is_short=True)
         self._form_place.addWidget(self._form)
         self._checker.set_plugin(identifier)
         self._form.edited.connect(self._checker.check_soon)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from etiket_gui.domain.commands import Command, Reply
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
+from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import PageTitle, SentenceLabel, TextLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row, scrolled
@@ -80,6 +83,18 @@ class SetupDialog(QDialog):
             part.addWidget(SentenceLabel(help_text, TextRole.SMALL, "muted"))
         self.body.addLayout(part)
         return error
+
+    def add_sign_in(self, name: str, words: str, clicked: Callable[[], None]) -> QPushButton:
+        """A button at the bottom that leads to the password; it is hidden at first."""
+        button = QPushButton(words)
+        button.setObjectName(name)
+        button.setAccessibleName(words)
+        button.setAutoDefault(False)
+        keep_icon(button, "key-round")
+        button.clicked.connect(clicked)
+        button.hide()
+        self.foot.insertWidget(1, button)
+        return button
 
     def say(self, sentence: str, tint: str = "bad") -> None:
         """Show what keeps from saving, or what goes on."""

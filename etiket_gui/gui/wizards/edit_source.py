@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from etiket_gui.bridge.queries_wizards import DestinationSetup, SourceSetup, destination_setups, source_setup
 from etiket_gui.domain.commands import EditSource
@@ -13,7 +13,6 @@ from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import ScopePolicy
 from etiket_gui.gui.credential_dialog import CredentialDialog
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.theme.tokens import Space
 from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel
@@ -94,14 +93,7 @@ class EditSourceDialog(SetupDialog):
         self._since = SinceChoice()
         self.body.addWidget(self._since)
         self.body.addStretch(1)
-        self._sign_in = QPushButton(self.tr("Password…"))
-        self._sign_in.setObjectName("source-sign-in")
-        self._sign_in.setAccessibleName(self._sign_in.text())
-        self._sign_in.setAutoDefault(False)
-        keep_icon(self._sign_in, "key-round")
-        self._sign_in.clicked.connect(self._open_credentials)
-        self._sign_in.hide()
-        self.foot.insertWidget(1, self._sign_in)
+        self._sign_in = self.add_sign_in("source-sign-in", self.tr("Password…"), self._open_credentials)
         self._checker = Checker(desk, "backend", self._values, self)
         self._checker.checked.connect(self._on_checked)
         self._checker.failed.connect(self.fail)

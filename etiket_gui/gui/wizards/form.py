@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
 from etiket_gui.gui.icons import keep_icon
+from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SentenceLabel, TextLabel
 from etiket_gui.gui.widgets.layouts import column
@@ -185,6 +186,14 @@ class ConfigForm(QWidget):
     def _on_edited(self, name: str) -> None:
         self._touched.add(name)
         self.edited.emit()
+
+
+def password_fields(kind: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The field for the password of a described plug-in; none where it needs no sign-in."""
+    if not kind["sign_in_title"]:
+        return []
+    help_text = translate("ConfigForm", "It goes to the password store of this computer and nowhere else.")
+    return [secret_field(kind["sign_in_title"], help_text)]
 
 
 def secret_field(title: str, description: str) -> dict[str, Any]:

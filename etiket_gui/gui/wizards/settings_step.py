@@ -11,7 +11,7 @@ from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.widgets.layouts import column
 from etiket_gui.gui.wizards.checking import Checker
 from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft
-from etiket_gui.gui.wizards.form import ConfigForm, secret_field
+from etiket_gui.gui.wizards.form import ConfigForm, password_fields
 from etiket_gui.gui.wizards.frame import Step
 
 
@@ -54,10 +54,7 @@ class SettingsStep(Step):
             # The patterns of a file source are edited on the next page, where the files that they hit are seen.
             is_on_next_page = kind["reads"] == "files"
             fields = [field for field in kind["fields"] if not (is_on_next_page and field["name"] == "ignore")]
-            if kind["sign_in_title"]:
-                help_text = self.tr("It goes to the password store of this computer and nowhere else.")
-                fields.append(secret_field(kind["sign_in_title"], help_text))
-            self._form = ConfigForm(fields)
+            self._form = ConfigForm([*fields, *password_fields(kind)])
             self._form.edited.connect(self._on_edited)
             self._place.addWidget(self._form)
             self._backend = self._draft.backend

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtWidgets import QLineEdit, QMessageBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from etiket_gui.domain.commands import AddDestination, AddSource, Command, Reply
+from etiket_gui.domain.commands import AddDestination, AddSource, Command, Reply, SignInChanged
 from etiket_gui.gui.credential_dialog import CredentialDialog
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.wizards.destination import DestinationDialog
@@ -164,6 +164,7 @@ class ScriptedKeyring:
         self.state = state
         self.refuses = refuses
         self.kept: dict[str, str] = {}
+        self.told: list[Command] = []
 
     def start(
         self, kind: str, parameters: Any, owner: Any, then: Any, failed: Any = None, progressed: Any = None
@@ -197,9 +198,14 @@ class ScriptedKeyring:
 
 
 def _dialog(jobs: ScriptedKeyring, qtbot: QtBot) -> CredentialDialog:
+    class NoEngine:
+        def ask(self, command: Command, *_: object) -> None:
+            jobs.told.append(command)
+
     class OnlyJobs:
         def __init__(self) -> None:
             self.jobs = jobs
+            self.host = NoEngine()
 
     made = CredentialDialog(OnlyJobs(), None, account="d-1", name="lab server", title="Password or token")  # type: ignore[arg-type]
     qtbot.addWidget(made)
@@ -219,6 +225,7 @@ def test_a_password_is_hidden_and_kept(qtbot: QtBot, hand: Hand) -> None:
     hand.click(dialog, "credential-keep")
     hand.wait(lambda: not dialog.isVisible())
     assert jobs.kept == {"d-1": "geheim"}
+    assert jobs.told == [SignInChanged("d-1")]
     assert line.text() == ""
 
 

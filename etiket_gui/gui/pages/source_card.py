@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from etiket_gui.bridge.queries_pages import SourceFacts
+from etiket_gui.domain.states import SourceState
 from etiket_gui.gui.pages.figures import Figures
 from etiket_gui.gui.pages.overview_sentences import oldest_sentence, source_footnote, source_told
 from etiket_gui.gui.pages.place_card import PlaceCard
@@ -86,6 +87,10 @@ class SourceCard(PlaceCard):
         self._footnote.setText(source_footnote(facts, now_ns))
         self._look.setEnabled(facts.is_enabled)
         self._problems.setVisible(bool(facts.problems))
+        # The question stands first on that page, chosen, with its "Yes, that is meant".
+        words = self.tr("Answer…") if facts.state == SourceState.ASKING.value else self.tr("Problems")
+        self._problems.setText(words)
+        self._problems.setAccessibleName(f"{words}: {facts.name}")
         self._switch.setText(self.tr("Switch off") if facts.is_enabled else self.tr("Switch on"))
 
     def show_moving(self, name: str, count: int, rate_bytes_per_s: float, rest_s: float | None) -> None:

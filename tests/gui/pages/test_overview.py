@@ -185,3 +185,14 @@ def test_cards_use_the_width_there_is(
     show_page(page, width, 800)
     _shown(page, qtbot)
     qtbot.waitUntil(lambda: page._sources.columns == columns, timeout=2000)
+
+
+def test_a_card_that_asks_leads_to_its_question(
+    rich_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot
+) -> None:
+    page = show_page(OverviewPage(desk_on(rich_home)))
+    qtbot.waitUntil(lambda: page.findChild(QPushButton, "source-2-problems") is not None, timeout=5000)
+    asking, other = (page.findChild(QPushButton, f"source-{number}-problems") for number in (2, 1))
+    assert (asking.text(), other.text()) == ("Answer…", "Problems")
+    with qtbot.waitSignal(page.problemsRequested):
+        asking.click()

@@ -21,6 +21,7 @@ from etiket_gui.settings.settings import Settings, save_settings
 from tests.support.desktop import Desktop, wait_for
 from tests.support.engine_runs import Lab
 from tests.support.lab_folders import write_lab
+from tests.support.qcodes_database import QCoDeSFile
 
 _SCENES = "tests.desktop.picture_scenes"
 _COLOURS = "200"
@@ -84,6 +85,10 @@ def everyday(account: Path, shots: Path) -> None:
         (folder / "trace.csv.tmp").write_bytes(b"x" * 900)
         if number % 3 == 0:
             (folder / "Thumbs.db").write_bytes(b"t" * 4000)
+    (account / "qcodes").mkdir()
+    database = QCoDeSFile(account / "qcodes" / "experiments.db")
+    database.many(48)
+    database.close()
     records = account / "records"
     records.mkdir()
     _record_chevron(records)

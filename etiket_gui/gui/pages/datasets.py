@@ -33,7 +33,7 @@ from etiket_gui.gui.widgets.layouts import row
 
 _MOST_RESTORED = 200
 _ICON = 18
-_PANE_CHARACTERS = 52
+_PANE_CHARACTERS = 56
 
 
 class DatasetsPage(Page):

@@ -222,11 +222,14 @@ class _Canvas:
 
     def draw(self, picture: LivePicture) -> None:
         """Draw a picture, keeping the view where the user zoomed."""
-        # A prefix belongs to a unit; "(x0.001)" says nothing to anybody.
-        self._plot.getAxis("bottom").enableAutoSIPrefix(bool(picture.x.unit))
-        self._plot.getAxis("left").enableAutoSIPrefix(bool(picture.y.unit))
-        self._plot.setLabel("bottom", picture.x.label, units=picture.x.unit or None)
-        self._plot.setLabel("left", picture.y.label, units=picture.y.unit or None)
+        for side, quantity in (("bottom", picture.x), ("left", picture.y)):
+            axis = self._plot.getAxis(side)
+            axis.setLabel(quantity.label, units=quantity.unit or None)
+            # A prefix belongs to a unit: without one the figures stay as they are, instead of "(x0.001)". Turning the
+            # prefix off would scale them all the same and not say so. The label forgets the ranges, so they follow it.
+            if not quantity.unit and hasattr(axis, "setSIPrefixEnableRanges"):
+                axis.setSIPrefixEnableRanges(())
+                axis.updateAutoSIPrefix()
         if picture.map is not None:
             self._draw_map(picture)
         else:

@@ -104,3 +104,18 @@ def test_dark_appearance_reaches_the_plot_at_once(qtbot: QtBot, plot: LivePlot, 
     before = plot.grab().toImage().pixelColor(5, 200).lightness()
     plot._desk.theme.set_mode("dark")
     assert plot.grab().toImage().pixelColor(5, 200).lightness() < before
+
+
+def test_figures_at_an_axis_without_a_unit_are_those_that_were_measured(
+    qtbot: QtBot, plot: LivePlot, tmp_path: Path
+) -> None:
+    value = array("d", (item / 100 for item in range(80)))
+    columns = (LiveColumn("population", "Population", "", (), value),)
+    keep_points(tmp_path / "live", "run", LiveSlice(columns, {}, 0, 80, None))
+    plot.follow("run")
+    qtbot.waitUntil(lambda: plot._canvas is not None and plot.picture is not None, timeout=20_000)
+    assert plot._canvas is not None
+    axis = plot._canvas._plot.getAxis("left")
+    axis.updateAutoSIPrefix()
+    assert axis.autoSIPrefixScale == 1.0
+    assert "(x" not in axis.labelString()

@@ -188,24 +188,29 @@ def _checks(python: str, scripts: Path, cache: Path) -> list[Step]:
 
 
 def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
-    pytest = ["-m", "pytest", "-p", "no:cacheprovider", *asked.pytest_arguments]
+    pytest = ["-m", "pytest", "-p", "no:cacheprovider"]
     core = " and ".join(f"not {suite}" for suite in _HEAVY)
     measured = {"COVERAGE_FILE": str(scratch / "coverage")}
     coverage = [python, "-m", "coverage"]
 
-    def tests(title: str, chosen: str, *, is_measured: bool = False, may_be_empty: bool = True) -> Step:
+    def tests(title: str, chosen: str, *, at_a_time: int = 1, is_measured: bool = False) -> Step:
         report = scratch / f"{title}.xml"
+        # What is asked for comes later: "-n 0" is one process, for a debugger.
+        shared = ["-n", str(at_a_time), "--dist", "worksteal"] if at_a_time > 1 else []
+        selected = [*pytest, *shared, *asked.pytest_arguments, "-m", chosen]
+        may_be_empty = bool(asked.pytest_arguments) and title != "core tests"
         return Step(
             title,
-            [*([*coverage, "run"] if is_measured else [python]), *pytest, "-m", chosen, f"--junit-xml={report}"],
+            [*([*coverage, "run"] if is_measured else [python]), *selected, f"--junit-xml={report}"],
             measured if is_measured else {},
-            [python, *pytest, "-m", chosen, "--collect-only", "-qq"] if may_be_empty else [],
+            [python, *selected, "--collect-only", "-qq"] if may_be_empty else [],
             report,
         )
 
     steps = [
-        tests("core tests", f"{core} and not crash and not guards", is_measured=True, may_be_empty=False),
-        tests("crash tests", f"{core} and crash and not slow", is_measured=True),
+        tests("core tests", f"{core} and not crash and not guards and not alone", at_a_time=2, is_measured=True),
+        tests("tests that run alone", f"{core} and alone and not crash and not guards", is_measured=True),
+        tests("crash tests", f"{core} and crash and not slow", at_a_time=2, is_measured=True),
     ]
     if not asked.pytest_arguments:
         steps += [
@@ -216,7 +221,11 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     steps += [tests(f"{suite} tests", suite) for suite in wanted]
     if wanted:
         # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
-        steps += [tests("crash campaign", f"{core} and crash and slow"), tests("guard tests", "guards")]
+        steps += [
+            tests("crash campaign", f"{core} and crash and slow", at_a_time=2),
+            # Starts as many tests at a time as there are processors, by itself.
+            tests("guard tests", "guards"),
+        ]
     return steps
 
 

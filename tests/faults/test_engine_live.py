@@ -62,6 +62,7 @@ def _is_told(driver: EngineDriver, point_count: int) -> bool:
     return bool(driver.told(LivePointsArrived)[-1].point_count == point_count)
 
 
+@pytest.mark.alone
 def test_the_newest_points_of_a_running_measurement_are_here_within_two_seconds(
     driver: EngineDriver, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_sparse_file_of_fifty_gigabytes_takes_little_memory_and_stops_at_once(dr
 
 
 @pytest.mark.fault("F15", guard="paced-scan")
+@pytest.mark.alone
 def test_hundred_thousand_files_and_deep_folders_are_scanned_in_measure(tmp_path: Path) -> None:
     driver = EngineDriver(tmp_path, scan_interval_min_s=1.0)
     driver.add_archive()

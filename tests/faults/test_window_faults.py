@@ -152,6 +152,7 @@ def _is_sending(home: Home) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there a session ends by a message of the window system")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.alone
 def test_end_of_the_session_in_the_middle_of_a_transfer_takes_five_seconds_at_most(
     sending: subprocess.Popen[str], home: Home, number: signal.Signals
 ) -> None:

@@ -308,6 +308,7 @@ def test_a_store_that_is_away_leaves_the_list_and_says_so(home: Home, model: Dat
     qtbot.waitUntil(lambda: told[-1] is None)
     assert model.away is None
     assert model.question.sort is Column.NAME
+    qtbot.waitUntil(lambda: model.index(2, 0).data(Role.LINE) is not None)
     names = [model.index(row, 0).data(Role.LINE).name.lower() for row in range(3)]
     assert names == sorted(names, reverse=True)
 
@@ -321,6 +322,7 @@ def test_nothing_of_a_row_is_out_of_reach(model: DatasetTableModel) -> None:
     assert model.ids_at([0, 1]) == [300, 299]
 
 
+@pytest.mark.alone
 def test_the_window_answers_while_the_table_is_scrolled_and_the_store_is_written(
     home: Home, model: DatasetTableModel, view: QTableView, keeper: TableKeeper, stalls: StallProbe, qtbot: QtBot
 ) -> None:

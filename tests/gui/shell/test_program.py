@@ -128,6 +128,7 @@ def test_new_problem_is_noticed_and_old_ones_are_not(program: Program, home: Hom
     assert "Cannot be read" in str(noticed[0]) or "problems" in str(noticed[0])
 
 
+@pytest.mark.alone
 def test_quit_ends_everything_within_five_seconds(program: Program, qtbot: QtBot) -> None:
     begun_s = time.monotonic()
     with qtbot.waitSignal(program.quitting.done, timeout=10_000):

@@ -173,6 +173,7 @@ def test_an_empty_drop_is_answered_with_a_sentence(desk: Desk, archive: Path, qt
     sheet.close()
 
 
+@pytest.mark.alone
 def test_a_thousand_files_do_not_hold_up_the_window(desk: Desk, archive: Path, qtbot: QtBot, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()

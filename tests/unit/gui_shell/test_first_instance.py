@@ -81,6 +81,7 @@ def test_second_start_raises_the_window_of_the_first(home: Home, first: FirstPro
     assert first.asked == ["ShowWindow"]
 
 
+@pytest.mark.alone
 def test_second_start_takes_no_time(home: Home, first: FirstProgram) -> None:
     begun_s = time.monotonic()
     show_first(home)

@@ -176,6 +176,7 @@ def test_many_clients_are_served_at_once(run_folder: Path) -> None:
     assert sorted(reply["value"]["n"] for reply in replies) == list(range(10))
 
 
+@pytest.mark.alone
 def test_silent_client_does_not_hold_up_the_others(run_folder: Path) -> None:
     with ControlServer(run_folder, _echo):
         silent = [control_transport.connect(_address(run_folder), 5.0) for _ in range(5)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import sys
 import types
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 
 LIBRARY = Path(__file__).resolve().parents[3] / "packaging" / "lib"
 
@@ -33,11 +35,46 @@ def _expression(step: object) -> str:
 
 def test_core_runs_nothing_heavy(suites: types.ModuleType, tmp_path: Path) -> None:
     steps = suites._tests("python", tmp_path, suites._parse([]))
-    assert [step.title for step in steps] == ["core tests", "crash tests", "coverage data", "coverage"]
+    assert [step.title for step in steps] == [
+        "core tests", "tests that run alone", "crash tests", "coverage data", "coverage",
+    ]  # fmt: skip
     core = "not servers and not oracles and not desktop"
-    assert _expression(steps[0]) == f"{core} and not crash and not guards"
-    assert _expression(steps[1]) == f"{core} and crash and not slow"
+    assert _expression(steps[0]) == f"{core} and not crash and not guards and not alone"
+    assert _expression(steps[1]) == f"{core} and alone and not crash and not guards"
+    assert _expression(steps[2]) == f"{core} and crash and not slow"
     assert f"--fail-under={suites.COVERAGE_PERCENT}" in steps[-1].command
+
+
+def _at_a_time(step: object) -> int:
+    command: list[str] = step.command  # type: ignore[attr-defined]
+    return int(command[command.index("-n") + 1]) if "-n" in command else 1
+
+
+def test_what_promises_a_time_runs_one_at_a_time(suites: types.ModuleType, tmp_path: Path) -> None:
+    steps = suites._tests("python", tmp_path, suites._parse(["--full"]))
+    together = {step.title for step in steps if _at_a_time(step) > 1}
+    assert together == {"core tests", "crash tests", "crash campaign"}
+
+
+def test_what_is_asked_of_pytest_counts_more_than_how_many_run_and_less_than_which(
+    suites: types.ModuleType, tmp_path: Path
+) -> None:
+    step = suites._tests("python", tmp_path, suites._parse(["--", "-n", "0", "-m", "slow"]))[0]
+    assert step.command.index("0") > step.command.index("2")
+    assert step.command[-3] == "-m", "of several, pytest takes the last"
+    assert "and not alone" in step.command[-2]
+
+
+def test_every_test_runs_in_one_step_of_the_full_run(suites: types.ModuleType, tmp_path: Path) -> None:
+    steps = [step for step in suites._tests("python", tmp_path, suites._parse(["--full"])) if step.report]
+    names = ("servers", "oracles", "desktop", "crash", "slow", "alone", "guards")
+    for chosen in itertools.product((False, True), repeat=len(names)):
+        marks = {name for name, is_there in zip(names, chosen, strict=True) if is_there}
+        if len(marks & {"servers", "oracles", "desktop"}) > 1 or {"crash", "guards"} <= marks:
+            continue
+        run = [step.title for step in steps if Expression.compile(_expression(step)).evaluate(marks.__contains__)]
+        # A test of the guards that is marked for another suite would run in both; there is none.
+        assert len(run) == 1 or ("guards" in marks and len(marks & {"servers", "oracles", "desktop"}) == 1), marks
 
 
 @pytest.mark.parametrize(
@@ -53,7 +90,7 @@ def test_heavy_suites_run_when_asked(
     suites: types.ModuleType, tmp_path: Path, arguments: list[str], added: list[str]
 ) -> None:
     steps = suites._tests("python", tmp_path, suites._parse(arguments))
-    assert [_expression(step) for step in steps[4:]] == added
+    assert [_expression(step) for step in steps[5:]] == added
 
 
 def test_a_suite_without_tests_is_not_started_but_said(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from etiket_gui.backends.labber.logfile import log_heads, open_log_file
+from etiket_gui.backends.native.growing import opened
 from etiket_gui.backends.quantify import datafile
 from etiket_gui.domain.errors import SourceChanged
 from etiket_gui.domain.stopping import StopToken
@@ -95,3 +96,27 @@ def test_dataset_that_is_rewritten_between_two_looks_is_read_again(
     with datafile.open_data(str(path), StopToken()) as data:
         assert data.arrays["y0"].whole().tolist() == [1.0, 1.0, 1.0]
         assert data.key == (path.stat().st_size, 2_000_000_000)
+
+
+@pytest.mark.parametrize("mode", ["r+", "w"])
+def test_writer_with_locking_meets_no_lock_of_ours_on_a_recording(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "record.h5"
+    write_simple(path)
+    with contextlib.suppress(SourceChanged), opened(str(path)) as file:
+        assert len(file)
+        done = _write(path, mode)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("mode", ["r+", "w"])
+def test_writer_with_locking_meets_no_lock_of_ours_on_a_large_dataset(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones are in memory; one that is read where it lies is held open for as long as that takes."""
+    monkeypatch.setattr(datafile, "WHOLE_BYTES", 100)
+    path = tmp_path / "dataset.hdf5"
+    write_data(path, [np.arange(50.0)], [np.arange(50.0)])
+    with contextlib.suppress(SourceChanged), datafile.open_data(str(path), StopToken()) as data:
+        assert not data.raw
+        done = _write(path, mode)
+    assert done.returncode == 0, done.stderr

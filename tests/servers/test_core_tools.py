@@ -334,6 +334,25 @@ def test_session_cannot_write(source: Source) -> None:
         connection.execute("UPDATE global_measurement_overview SET exp_name = 'changed' WHERE uuid = %s", (uuid,))
 
 
+def test_session_ends_by_itself_whatever_happens_to_us_and_says_who_it_is(source: Source) -> None:
+    with connected(source.backend.config, PASSWORD) as connection:  # type: ignore[arg-type]
+        told = {
+            name: connection.execute(f"SHOW {name}").fetchone()[name]  # type: ignore[index]
+            for name in (
+                "default_transaction_read_only", "statement_timeout", "lock_timeout",
+                "idle_in_transaction_session_timeout", "application_name",
+            )
+        }  # fmt: skip
+        assert connection.autocommit
+    assert told == {
+        "default_transaction_read_only": "on",
+        "statement_timeout": "20s",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "10s",
+        "application_name": "etiket-gui (reads only)",
+    }
+
+
 def test_nothing_is_held_while_a_run_is_read(source: Source) -> None:
     """No transaction, and no lock, is open between two slices; so the measurement can always go on."""
     uuid = source.database.measure("long", stability_diagram(200, 100))

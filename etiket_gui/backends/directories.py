@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
@@ -28,7 +28,42 @@ NETWORK_POLL_INTERVAL_S = 60.0
 _LONGEST_TIME_S = 7 * 24 * 3600.0
 
 
-class DirectoryConfig(SourceConfig):
+class PlaceOptions:
+    """What follows from a folder and from whether it is on another machine; the same for every folder's options."""
+
+    if TYPE_CHECKING:
+        is_network_folder: bool | None
+        settle_time: float | None
+
+        @property
+        def root_option(self) -> str:
+            """The folder as it is written in the options."""
+
+    @property
+    def root_path(self) -> str:
+        """The root for the operating system; undecodable names are written in portable form in the option."""
+        return from_portable(self.root_option)
+
+    def is_on_network(self) -> bool:
+        """Whether the folder is polled instead of watched: as the option says, else as the system says."""
+        if self.is_network_folder is not None:
+            return self.is_network_folder
+        return volume_of(self.root_path).is_remote
+
+    def settle_time_s(self) -> float:
+        """The settle time in seconds."""
+        if self.settle_time is not None:
+            return self.settle_time
+        return NETWORK_SETTLE_TIME_S if self.is_on_network() else LOCAL_SETTLE_TIME_S
+
+    def watch_plan(self) -> WatchPlan:
+        """Watch a local folder with everything below it, poll a network folder."""
+        if self.is_on_network():
+            return WatchPlan(poll_interval_s=NETWORK_POLL_INTERVAL_S)
+        return WatchPlan(folders=(self.root_path,))
+
+
+class DirectoryConfig(PlaceOptions, SourceConfig):
     """Options of a source that is a measuring program's data folder. Times in seconds."""
 
     set_up: str = Field(
@@ -69,29 +104,6 @@ class DirectoryConfig(SourceConfig):
     def root_option(self) -> str:
         """The folder as it is written in the options."""
         raise TypeError(f"{type(self).__name__} does not say where its folder is")
-
-    @property
-    def root_path(self) -> str:
-        """The root for the operating system; undecodable names are written in portable form in the option."""
-        return from_portable(self.root_option)
-
-    def is_on_network(self) -> bool:
-        """Whether the folder is polled instead of watched: as the option says, else as the system says."""
-        if self.is_network_folder is not None:
-            return self.is_network_folder
-        return volume_of(self.root_path).is_remote
-
-    def settle_time_s(self) -> float:
-        """The settle time in seconds."""
-        if self.settle_time is not None:
-            return self.settle_time
-        return NETWORK_SETTLE_TIME_S if self.is_on_network() else LOCAL_SETTLE_TIME_S
-
-    def watch_plan(self) -> WatchPlan:
-        """Watch a local folder with everything below it, poll a network folder."""
-        if self.is_on_network():
-            return WatchPlan(poll_interval_s=NETWORK_POLL_INTERVAL_S)
-        return WatchPlan(folders=(self.root_path,))
 
 
 def checked_folder(value: str) -> str:

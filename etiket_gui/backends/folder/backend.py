@@ -36,8 +36,6 @@ from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.long_paths import extended_path
 from etiket_gui.osys.remote import volume_of
 
-#: How often a network folder is looked through, because nobody tells when something happens there.
-NETWORK_POLL_INTERVAL_S = 60.0
 #: Entries of the last readings that are remembered until they are confirmed; about 10 MB.
 _REMEMBERED_ENTRIES = 30_000
 
@@ -203,9 +201,7 @@ class FolderBackend(FileBackend):
 
     def watch_plan(self) -> WatchPlan:
         """Watch a local folder with everything below it, poll a network folder."""
-        if _as_folder_config(self.config).is_on_network():
-            return WatchPlan(poll_interval_s=NETWORK_POLL_INTERVAL_S)
-        return WatchPlan(folders=(_as_folder_config(self.config).root_path,))
+        return _as_folder_config(self.config).watch_plan()
 
     def _dataset_path(self, identifier: str) -> str:
         path = self._levels.path_of(identifier)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 
 from pydantic import Field, field_validator
 
 from etiket_gui.backends.api import SourceConfig
+from etiket_gui.backends.directories import PlaceOptions, checked_folder
 from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE, check_pattern
-from etiket_gui.domain.names import from_portable
-from etiket_gui.osys.remote import volume_of
 
-LOCAL_SETTLE_TIME_S = 10.0
-NETWORK_SETTLE_TIME_S = 60.0
 DEEPEST_LEVEL = 64
 _LONGEST_SETTLE_TIME_S = 7 * 24 * 3600.0
 
 
-class FolderConfig(SourceConfig):
+class FolderConfig(PlaceOptions, SourceConfig):
     """The options of a folder source. ``settle_time`` in seconds."""
 
     root_directory: str = Field(title="Folder", description="The folder that holds the measurements.")
@@ -79,13 +75,7 @@ class FolderConfig(SourceConfig):
     @field_validator("root_directory")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("The folder's path is empty; give the folder that holds the measurements.")
-        if "\x00" in value:
-            raise ValueError("The folder's path holds a NUL character.")
-        if not os.path.isabs(value):
-            raise ValueError(f"{value!r} is not an absolute path; write it from the root or the drive on.")
-        return os.path.normpath(value)
+        return checked_folder(value)
 
     @field_validator("level")
     @classmethod
@@ -112,18 +102,6 @@ class FolderConfig(SourceConfig):
         return value
 
     @property
-    def root_path(self) -> str:
-        """The root for the operating system; undecodable names are written in portable form in the option."""
-        return from_portable(self.root_directory)
-
-    def is_on_network(self) -> bool:
-        """Whether the folder is polled instead of watched: as the option says, else as the system says."""
-        if self.is_network_folder is not None:
-            return self.is_network_folder
-        return volume_of(self.root_path).is_remote
-
-    def settle_time_s(self) -> float:
-        """The settle time in seconds."""
-        if self.settle_time is not None:
-            return self.settle_time
-        return NETWORK_SETTLE_TIME_S if self.is_on_network() else LOCAL_SETTLE_TIME_S
+    def root_option(self) -> str:
+        """The folder, with undecodable names in portable form."""
+        return self.root_directory

@@ -7,13 +7,13 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from etiket_gui.backends.directories import leads_elsewhere, signed_64
+from etiket_gui.backends.directory_scan import Walk
 from etiket_gui.backends.folder.ignoring import IgnoreRules
-from etiket_gui.backends.folder.levels import ARCHIVE_MARK, unreadable
+from etiket_gui.backends.folder.levels import ARCHIVE_MARK
 from etiket_gui.backends.labber.logfile import BROKEN, ENDING, FileKey, LogHead, NotALog, log_heads, open_log_file
-from etiket_gui.domain.content import Unreadable
 from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, SourceOffline
 from etiket_gui.domain.names import check_relative, to_portable
 from etiket_gui.domain.stopping import StopToken
@@ -34,25 +34,6 @@ class LogFile:
     def key(self) -> FileKey:
         """What tells that it is still the same."""
         return FileKey.of(self.status)
-
-
-@dataclass(slots=True)
-class Walk:
-    """What a walk met beside the files. ``unlisted`` are folders (portable, "" is the root) that were not seen."""
-
-    stray_files: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    unreadable: list[Unreadable] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
-
-    def skip(self, rule: str) -> None:
-        """Count something that was left alone."""
-        self.skipped[rule] = self.skipped.get(rule, 0) + 1
-
-    def hide(self, name: str, path: str, error: OSError) -> None:
-        """Note a part that could not be looked into."""
-        self.unreadable.append(unreadable(name, path, error))
-        self.unlisted.append(name)
 
 
 def log_files(root: str, rules: IgnoreRules, walk: Walk, stop: StopToken, below: str = "") -> Iterator[LogFile]:

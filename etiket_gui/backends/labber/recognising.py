@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from etiket_gui.backends.api import Recognition
+from etiket_gui.backends.directory_scan import Walk
 from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE, IgnoreRules
 from etiket_gui.backends.labber.describing import collected_at
-from etiket_gui.backends.labber.index import LogFile, Walk, log_files
+from etiket_gui.backends.labber.index import LogFile, log_files
 from etiket_gui.backends.labber.logfile import BROKEN, ENDING, LogHead, NotALog, log_heads, open_log_file
 from etiket_gui.domain.errors import EtiketError, SourceChanged, Stopped
 from etiket_gui.domain.names import display, to_portable

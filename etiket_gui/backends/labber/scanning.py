@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
-from etiket_gui.backends.directories import parts_below, root_error, root_status
+from etiket_gui.backends.api import KnownDatasets
+from etiket_gui.backends.directories import parts_below
+from etiket_gui.backends.directory_scan import DirectoryScan, Walk
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.survey import Surveyor
 from etiket_gui.backends.labber.describing import name_of
-from etiket_gui.backends.labber.index import LogFile, LogIndex, Walk, log_files, names_file
+from etiket_gui.backends.labber.index import LogFile, LogIndex, log_files, names_file
 from etiket_gui.backends.labber.logfile import FileKey, LogHead, NotALog
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import DiscoverySummary, Found, Unreadable
+from etiket_gui.domain.content import Found, Unreadable
 from etiket_gui.domain.errors import (
     EtiketError,
     PermissionRefused,
@@ -64,8 +65,8 @@ class _Candidate:
     head: LogHead | None
 
 
-class LabberScan:
-    """One look at a source, from the request to the summary. Used once."""
+class LabberScan(DirectoryScan):
+    """One look at a log directory."""
 
     def __init__(
         self,
@@ -77,44 +78,17 @@ class LabberScan:
         report: Callable[[Found], None],
         stop: StopToken,
     ) -> None:
+        super().__init__(index.root, surveyor, known, report, stop)
         self._index = index
-        self._root = index.root
         self._rules = rules
-        self._surveyor = surveyor
         self._quiet = quiet
-        self._known = known
-        self._report = report
-        self._stop = stop
         self._walk = Walk()
         self._torn: set[str] = set()
-        self._seen_count = 0
-        self._root_status = root_status(self._root)
 
-    def run(self, request: DiscoveryRequest) -> DiscoverySummary:
-        """Raises SourceOffline when the root is away, or was replaced while it was being looked through."""
-        begun_s = time.perf_counter()
-        try:
-            if request.is_everything:
-                missing = self._everything()
-            else:
-                missing = self._identifiers(request.identifiers or ())
-                missing |= self._paths(request.paths or ())
-        except OSError as error:
-            raise root_error(error, self._root) from error
-        after = root_status(self._root)
-        is_same = (after.st_dev, after.st_ino) == (self._root_status.st_dev, self._root_status.st_ino)
-        if not is_same and guards.is_on("root-looked-at-twice"):
-            raise SourceOffline(f"{self._root} was replaced while it was being looked through.", path=self._root)
-        return DiscoverySummary(
-            seen_count=self._seen_count,
-            missing=tuple(sorted(missing)),
-            unreadable=tuple(self._walk.unreadable),
-            stray_files=self._walk.stray_files,
-            root_place=self._surveyor.place(self._root_status, self._surveyor.traits.device),
-            duration_s=time.perf_counter() - begun_s,
-            is_complete_scan=request.is_everything,
-            skipped=self._walk.skipped,
-        )
+    @property
+    def walked(self) -> Walk:
+        """What was met so far."""
+        return self._walk
 
     def _everything(self) -> set[str]:
         fingerprints = self._known.fingerprints()

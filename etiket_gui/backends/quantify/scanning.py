@@ -7,16 +7,16 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 
-from etiket_gui.backends.api import DiscoveryRequest, KnownDatasets
-from etiket_gui.backends.directories import parts_below, root_error, root_status, signed_64
+from etiket_gui.backends.api import KnownDatasets
+from etiket_gui.backends.directories import parts_below, signed_64
+from etiket_gui.backends.directory_scan import DirectoryScan
 from etiket_gui.backends.folder.ignoring import IgnoreRules
 from etiket_gui.backends.folder.levels import unreadable
 from etiket_gui.backends.folder.survey import Survey, Surveyor
 from etiket_gui.backends.quantify.state import RunStates
 from etiket_gui.backends.quantify.tuids import SECOND, Walk, collected_ns, folder_of, name_in, tuid_of, walk, walk_day
 from etiket_gui.domain import guards
-from etiket_gui.domain.content import DiscoverySummary, Found
-from etiket_gui.domain.errors import SourceOffline
+from etiket_gui.domain.content import Found
 from etiket_gui.domain.names import from_portable, to_portable
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
@@ -34,8 +34,8 @@ def fingerprint_with_name(fingerprint: int, path: str) -> int:
     return signed_64(fingerprint + zlib.crc32(os.fsencode(os.path.basename(path))))
 
 
-class QuantifyScan:
-    """One look at a source, from the request to the summary. Used once."""
+class QuantifyScan(DirectoryScan):
+    """One look at a data directory."""
 
     def __init__(
         self,
@@ -47,42 +47,15 @@ class QuantifyScan:
         report: Callable[[Found], None],
         stop: StopToken,
     ) -> None:
-        self._root = root
+        super().__init__(root, surveyor, known, report, stop)
         self._rules = rules
-        self._surveyor = surveyor
         self._states = states
-        self._known = known
-        self._report = report
-        self._stop = stop
         self._walk = Walk()
-        self._seen_count = 0
-        self._root_status = root_status(root)
 
-    def run(self, request: DiscoveryRequest) -> DiscoverySummary:
-        """Raises SourceOffline when the root is away, or was replaced while it was being looked through."""
-        begun_s = time.perf_counter()
-        try:
-            if request.is_everything:
-                missing = self._everything()
-            else:
-                missing = self._identifiers(request.identifiers or ())
-                missing |= self._paths(request.paths or ())
-        except OSError as error:
-            raise root_error(error, self._root) from error
-        after = root_status(self._root)
-        is_same = (after.st_dev, after.st_ino) == (self._root_status.st_dev, self._root_status.st_ino)
-        if not is_same and guards.is_on("root-looked-at-twice"):
-            raise SourceOffline(f"{self._root} was replaced while it was being looked through.", path=self._root)
-        return DiscoverySummary(
-            seen_count=self._seen_count,
-            missing=tuple(sorted(missing)),
-            unreadable=tuple(self._walk.unreadable),
-            stray_files=self._walk.stray_files,
-            root_place=self._surveyor.place(self._root_status, self._surveyor.traits.device),
-            duration_s=time.perf_counter() - begun_s,
-            is_complete_scan=request.is_everything,
-            skipped=self._walk.skipped,
-        )
+    @property
+    def walked(self) -> Walk:
+        """What was met so far."""
+        return self._walk
 
     def _everything(self) -> set[str]:
         fingerprints = self._known.fingerprints()

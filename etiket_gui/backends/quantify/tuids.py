@@ -8,10 +8,10 @@ import os
 import re
 from dataclasses import dataclass, field
 
+from etiket_gui.backends import directory_scan
 from etiket_gui.backends.directories import leads_elsewhere
 from etiket_gui.backends.folder.ignoring import IgnoreRules
-from etiket_gui.backends.folder.levels import ARCHIVE_MARK, unreadable
-from etiket_gui.domain.content import Unreadable
+from etiket_gui.backends.folder.levels import ARCHIVE_MARK
 from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.stopping import StopToken
 
@@ -62,21 +62,10 @@ def collected_ns(tuid: str) -> int | None:
 
 
 @dataclass(slots=True)
-class Walk:
-    """What lies in a data directory: the measurements by TUID, and what else was met.
-
-    ``unlisted`` are names of day folders that could not be listed; of their measurements nothing is known.
-    """
+class Walk(directory_scan.Walk):
+    """What lies in a data directory: the measurements by TUID, and what else was met."""
 
     folders: dict[str, str] = field(default_factory=dict)
-    stray_files: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    unreadable: list[Unreadable] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
-
-    def skip(self, rule: str) -> None:
-        """Count something that was left alone."""
-        self.skipped[rule] = self.skipped.get(rule, 0) + 1
 
     def is_hidden(self, tuid: str) -> bool:
         """Whether a measurement may lie in a folder that could not be listed."""
@@ -104,8 +93,7 @@ def walk_day(name: str, path: str, rules: IgnoreRules, found: Walk, stop: StopTo
         entries = sorted(_entries(path, stop))
     except OSError as error:
         if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
-            found.unreadable.append(unreadable(name, path, error))
-            found.unlisted.append(name)
+            found.hide(name, path, error)
         return
     for below, place, is_folder in entries:
         tuid = tuid_of(below) if is_folder else None

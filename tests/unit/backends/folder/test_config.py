@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from etiket_gui.backends.folder.backend import NETWORK_POLL_INTERVAL_S, FolderBackend
+from etiket_gui.backends.directories import NETWORK_POLL_INTERVAL_S
+from etiket_gui.backends.folder.backend import FolderBackend
 from etiket_gui.backends.folder.config import FolderConfig
 from etiket_gui.backends.folder.ignoring import DEFAULT_IGNORE
 from etiket_gui.osys.remote import Volume, volumes_from

@@ -22,6 +22,7 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.errors import Stopped
 from etiket_gui.domain.tasks import LANES, TaskKind
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
+from etiket_gui.osys.processes import resident_bytes
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ _RECYCLE_DATASETS = 500
 _RECYCLE_BYTES = 300 * 1024 * 1024
 _RECYCLE_IDLE_S = 600.0
 _EXTRA_IDLE_S = 30.0
+#: Above this a worker holds what drawing or converting took; engine, watcher and it stay below 150 MB when idle.
+_SWOLLEN_BYTES = 72 * 1024 * 1024
 _LONGEST_LOG_BYTES = 2_000_000
 #: Longest time without a sign of life, by lane; a look on a dead share hangs in the kernel and never gives one.
 SILENCE_S = {"look": 60.0, "move": 120.0, "live": 60.0, "early": 120.0}
@@ -336,13 +339,15 @@ class WorkerPool:
             worker.writer.close()
 
     def recycle_idle(self) -> None:
-        """End workers without work: the first after ten idle minutes, those beside it after half a minute.
+        """End workers without work: the first after ten idle minutes, those beside it and swollen ones after half a
+        minute.
 
         One is started again when there is work.
         """
         now_s = time.monotonic()
         for place, worker in enumerate(self._alive()):
-            longest_s = _EXTRA_IDLE_S if place else _RECYCLE_IDLE_S
+            is_swollen = worker.is_idle and resident_bytes(worker.process.pid) > _SWOLLEN_BYTES
+            longest_s = _EXTRA_IDLE_S if place or is_swollen else _RECYCLE_IDLE_S
             if worker.is_idle and now_s - worker.idle_since_s >= longest_s:
                 worker.is_retiring = True
                 worker.writer.close()

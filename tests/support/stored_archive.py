@@ -8,6 +8,7 @@ import uuid as uuids
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from etiket_gui.destinations.archive.browsing import BrowseMode, BrowseTree
 from etiket_gui.destinations.archive.layout import (
@@ -95,6 +96,7 @@ class StoredArchive:
         keywords: tuple[str, ...] = (),
         source_uuid: str = SOURCE,
         identifier: str | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> str:
         """Store a version of a dataset; file names are as the operating system has them. Returns the remote."""
         remote = self.remote(name)
@@ -115,7 +117,7 @@ class StoredArchive:
         identifier = identifier or f"2024/{name}"
         description = Description(
             name, identifier, collected="2024-03-01T10:00:00", text=text, keywords=keywords,
-            attributes={"fridge": "Bluefors 3", "field (T)": 0.5},
+            attributes={"fridge": "Bluefors 3", "field (T)": 0.5}, details=details or {},
         )  # fmt: skip
         is_live = is_live_version(version)
         facts = RecordFacts(

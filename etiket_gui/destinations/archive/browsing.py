@@ -31,7 +31,7 @@ from etiket_gui.destinations.archive.layout import (
 )
 from etiket_gui.destinations.archive.linking import ANYBODY, links_hold
 from etiket_gui.destinations.archive.page import DatasetPage, ListedFile, dataset_page, root_page
-from etiket_gui.destinations.archive.previews import MEASUREMENT, drawn_preview
+from etiket_gui.destinations.archive.previews import StoredFile, preview_of
 from etiket_gui.destinations.archive.reading import ArchiveReader, reading_error
 from etiket_gui.destinations.archive.record import Record, RecordFacts, checked_parts
 from etiket_gui.domain.content import FileEntry
@@ -269,11 +269,17 @@ class _Derivation:
         self._write((*folder, page), dataset_page(self._page(now, listed, preview)), before)
 
     def _draw(self, folder: Parts, plan: Plan, name: str, before: _Before | None) -> tuple[bytes, str] | None:
-        """Put a drawn picture beside a measurement: (name, SHA-256). The checksum file tells that it is ours."""
-        entry = next((entry for parts, entry in plan if parts == (MEASUREMENT,)), None)
-        if entry is None or entry.sha256 is None or self.tree.stat((*folder, name)) is not None:
+        """Put a picture beside a dataset: (name, SHA-256). The checksum file tells that it is ours."""
+        if self.tree.stat((*folder, name)) is not None:
             return None
-        picture = drawn_preview(os.path.join(self.title, blob_in_title(entry.sha256)), entry.size_bytes, self.stop)
+        files = [
+            StoredFile(entry.name, os.path.join(self.title, blob_in_title(entry.sha256)), entry.size_bytes)
+            for _, entry in plan
+            if entry.kind is EntryKind.FILE and entry.sha256 is not None
+        ]
+        thumbnails = self.facts.description.details.get("thumbnails")
+        named = [str(item) for item in thumbnails] if isinstance(thumbnails, list | tuple) else []
+        picture = preview_of(files, named, self.stop)
         if picture is None:
             return None
         self._write((*folder, name), picture, before)

@@ -84,3 +84,49 @@ def test_what_is_too_large_is_not_drawn(
     monkeypatch.setattr(previews, "LARGEST_BYTES", 100)
     archive.add("run", {"measurement.h5": _measurement(tmp_path)})
     assert not (derive(archive) / "preview.png").exists()
+
+
+def _picture(folder: Path, name: str, brightness: float) -> bytes:
+    """A picture of one grey."""
+    from matplotlib.image import imsave
+
+    path = folder / name
+    imsave(path, np.full((30, 40, 3), brightness))
+    return path.read_bytes()
+
+
+def test_without_a_measurement_a_picture_beside_the_data_is_shown(archive: StoredArchive, tmp_path: Path) -> None:
+    files = {
+        "raw.dat": b"1 2 3",
+        "later.png": _picture(tmp_path, "later.png", 0.2),
+        "a camera.JPG": _picture(tmp_path, "camera.jpg", 0.9),
+    }
+    archive.add("run", files)
+    folder = derive(archive)
+    assert _grey_of(folder / "preview.png") == pytest.approx(0.9, abs=0.02)
+    check_sums(folder)
+
+
+def test_a_picture_that_is_none_is_passed_over(archive: StoredArchive, tmp_path: Path) -> None:
+    archive.add("run", {"a.png": b"no picture", "b.png": _picture(tmp_path, "b.png", 0.5)})
+    assert _grey_of(derive(archive) / "preview.png") == pytest.approx(0.5, abs=0.02)
+    archive.add("other", {"a.png": b"no picture"})
+    assert not (derive(archive, "other") / "preview.png").exists()
+
+
+def test_what_the_description_names_comes_first(archive: StoredArchive, tmp_path: Path) -> None:
+    files = {
+        "measurement.h5": _measurement(tmp_path),
+        "a.png": _picture(tmp_path, "a.png", 0.9),
+        "fits/b.png": _picture(tmp_path, "b.png", 0.3),
+    }
+    archive.add("run", files, details={"thumbnails": ["missing.png", "fits/b.png"]})
+    assert _grey_of(derive(archive) / "preview.png") == pytest.approx(0.3, abs=0.02)
+
+
+def _grey_of(path: Path) -> float:
+    from matplotlib.image import imread
+
+    pixels = imread(path)[:, :, :3]
+    assert pixels.min() == pixels.max()
+    return float(pixels.mean())

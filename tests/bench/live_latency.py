@@ -1,0 +1,125 @@
+"""From a written point to its being told, for each kind of source; and what engine and workers hold afterwards."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from etiket_gui.domain.events import LivePointsArrived
+from tests.bench import measuring
+from tests.live.producers import PLANNED, CoreTools, Labber, Native, QCoDeS, Quantify, source_of
+from tests.support.core_tools_database import CoreToolsDatabase
+from tests.support.engine_driver import EngineDriver
+from tests.support.postgresql import running_server
+
+POINTS_PER_RUN = PLANNED // 2 - 1
+PAUSE_S = 0.37
+
+
+def measure(work: Path, rounds: int) -> measuring.Series:
+    """Seconds from a point that is on the disk to the event about it; each round is one run of 19 writings."""
+    series = measuring.Series("a written point to LivePointsArrived", "s")
+    makers: dict[str, Any] = {
+        "qcodes (WAL)": lambda folder: QCoDeS(folder, wal=True),
+        "qcodes (rollback journal)": lambda folder: QCoDeS(folder, wal=False),
+        "quantify": Quantify,
+        "labber": Labber,
+        "native": Native,
+    }
+    for name, make in makers.items():
+        folder = work / name
+        folder.mkdir()
+        _measure_one(series, name, folder, make(folder / "source"), rounds)
+    with running_server() as server:
+        server.trust()
+        folder = work / "core_tools"
+        folder.mkdir()
+        _measure_one(series, "core_tools", folder, CoreTools(CoreToolsDatabase(server, "live")), rounds)
+    for name, waits_s in series.values.items():
+        series.notes.append(f"{name}: median {statistics.median(waits_s):.2f} s, worst {max(waits_s):.2f} s")
+    return series
+
+
+def _measure_one(series: measuring.Series, name: str, folder: Path, producer: Any, rounds: int) -> None:
+    driver = EngineDriver(folder)
+    driver.add_archive()
+    backend, config = source_of(producer)
+    driver.add_source(backend, "bench", config)
+    waits_s: list[float] = []
+    try:
+        with driver:
+            driver.until(lambda: driver.coordinator.is_drained, "the first look")
+            for number in range(rounds):
+                begun = len(driver.events)
+                run = producer.begin(f"run {number}")
+                for _ in range(POINTS_PER_RUN):
+                    run.measure(2)
+                    waits_s.append(_until_told(driver, begun, run.count))
+                    driver.for_a_while(PAUSE_S)
+                run.finish()
+                driver.for_a_while(1.0)
+    finally:
+        producer.close()
+    # The first point waits for the source to see that there is a run at all.
+    series.values[name] = waits_s
+
+
+def _until_told(driver: EngineDriver, begun: int, count: int) -> float:
+    written_s = time.monotonic()
+    seen = begun
+
+    def is_told() -> bool:
+        nonlocal seen
+        new, seen = driver.events[seen:], len(driver.events)
+        return any(isinstance(event, LivePointsArrived) and event.point_count >= count for event in new)
+
+    driver.until(is_told, f"{count} points", 30)
+    return time.monotonic() - written_s
+
+
+def measure_memory(work: Path, rounds: int, *, idle_s: float = 120.0) -> measuring.Series:
+    """Resident megabytes of the engine with all its children: after drawing previews, and idle two minutes later."""
+    source, home = work / "recordings", work / "home memory"
+    producer = Native(source)
+    measuring.timed(measuring.program(home, "add-destination", "archive", "bench", f"path={work / 'archive memory'}"))
+    measuring.timed(
+        measuring.program(
+            home, "add-source", "native", "data", f"data_directory={source}", "settle_time=0.3s", "--to", "bench",
+        )
+    )  # fmt: skip
+    series = measuring.Series("resident memory of engine and workers", "MB")
+    engine = subprocess.Popen(
+        measuring.program(home, "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    )
+    try:
+        time.sleep(3.0)
+        for number in range(max(rounds, 2)):
+            run = producer.begin(f"run {number}")
+            run.finish()
+        archive = work / "archive memory"
+        end_s = time.monotonic() + 60
+        while len(list(archive.glob("browse/**/preview.png"))) < max(rounds, 2):
+            if time.monotonic() > end_s:
+                raise RuntimeError("no preview was drawn within a minute")
+            time.sleep(0.2)
+        series.values["just after drawing"] = [_resident_mb(engine.pid)]
+        time.sleep(idle_s)
+        series.values[f"idle for {idle_s:.0f} s"] = [_resident_mb(engine.pid)]
+    finally:
+        producer.close()
+        engine.terminate()
+        engine.wait(30)
+    return series
+
+
+def _resident_mb(pid: int) -> float:
+    alive = [pid, *measuring.children(pid)]
+    parts = {
+        process: measuring.resident_bytes(process) / 1e6 for process in alive if os.path.exists(f"/proc/{process}")
+    }
+    print("   " + ", ".join(f"{size:.0f} MB" for size in parts.values()), flush=True)
+    return sum(parts.values())

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from etiket_gui.backends.qcodes import access
-from etiket_gui.backends.qcodes.access import DatabaseBroken
+from etiket_gui.backends import sqlite_access as access
 from etiket_gui.backends.qcodes.recognising import recognise_database
+from etiket_gui.backends.sqlite_access import DatabaseBroken
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken

@@ -23,7 +23,7 @@ from etiket_gui.backends.derived_files import DerivedFiles
 from etiket_gui.backends.directories import free_name
 from etiket_gui.backends.native.clientfile import newest_points
 from etiket_gui.backends.native.growing import opened
-from etiket_gui.backends.qcodes.access import Access, Reader
+from etiket_gui.backends.sqlite_access import Access, Reader
 from etiket_gui.domain.content import Content, Description, FileEntry, Found, Scalar, SourceFile, Unreadable
 from etiket_gui.domain.errors import EtiketError, PermissionRefused, SourceGone, source_error
 from etiket_gui.domain.live import LiveSlice

@@ -20,7 +20,6 @@ from etiket_gui.backends.api import (
     WatchPlan,
 )
 from etiket_gui.backends.derived_files import DerivedFiles
-from etiket_gui.backends.qcodes.access import Access, Reader, Signature
 from etiket_gui.backends.qcodes.config import QCoDeSConfig
 from etiket_gui.backends.qcodes.discovery import Discovery
 from etiket_gui.backends.qcodes.keeping import found_database, identifier_of, is_small_enough, read_database
@@ -28,6 +27,7 @@ from etiket_gui.backends.qcodes.live import newest_points
 from etiket_gui.backends.qcodes.reading import RunContent, describe, make_files, read_head
 from etiket_gui.backends.qcodes.recognising import recognise_database
 from etiket_gui.backends.qcodes.runs import RunRow, last_ids, read_layout
+from etiket_gui.backends.sqlite_access import Access, Reader, Signature
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found
 from etiket_gui.domain.errors import SourceGone, SourceOffline
 from etiket_gui.domain.live import LiveSlice

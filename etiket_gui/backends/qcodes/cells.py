@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from etiket_gui.backends.qcodes.access import DatabaseBroken
+from etiket_gui.backends.sqlite_access import DatabaseBroken
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MAGIC = b"\x93NUMPY"

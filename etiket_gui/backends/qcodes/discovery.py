@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etiket_gui.backends.api import KnownDatasets
-from etiket_gui.backends.qcodes.access import Access, Reader, Signature
 from etiket_gui.backends.qcodes.pages import WalIndex, glance
 from etiket_gui.backends.qcodes.runs import Layout, RunRow, last_ids, nanoseconds, read_layout, rows_after, runs_where
+from etiket_gui.backends.sqlite_access import Access, Reader, Signature
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.states import RunState

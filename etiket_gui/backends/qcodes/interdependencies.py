@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etiket_gui.backends.qcodes.access import DatabaseBroken, Reader
+from etiket_gui.backends.sqlite_access import DatabaseBroken, Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from etiket_gui.backends.qcodes.access import Access
 from etiket_gui.backends.qcodes.cells import Array
 from etiket_gui.backends.qcodes.columns import Budget
 from etiket_gui.backends.qcodes.interdependencies import Interdependencies, Parameter
 from etiket_gui.backends.qcodes.points import PointReader, Points
+from etiket_gui.backends.sqlite_access import Access
 from etiket_gui.domain.live import LiveColumn, LiveSlice
 from etiket_gui.domain.stopping import StopToken
 

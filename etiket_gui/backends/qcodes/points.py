@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from etiket_gui.backends.qcodes.access import Access, Reader, Way
 from etiket_gui.backends.qcodes.cells import Array, numbers, texts, unpacked
 from etiket_gui.backends.qcodes.columns import Budget, Column
 from etiket_gui.backends.qcodes.interdependencies import Interdependencies, Tree
 from etiket_gui.backends.qcodes.runs import quoted
+from etiket_gui.backends.sqlite_access import Access, Reader, Way
 from etiket_gui.domain import guards
 from etiket_gui.domain.stopping import StopToken
 

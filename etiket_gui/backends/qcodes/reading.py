@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from etiket_gui.backends.derived_files import DerivedFiles, strict_json
-from etiket_gui.backends.qcodes.access import Access, Reader
 from etiket_gui.backends.qcodes.columns import Budget
 from etiket_gui.backends.qcodes.conversion import ORDER_GROUP, lay_out_all, order_of, variables_of
 from etiket_gui.backends.qcodes.interdependencies import (
@@ -23,6 +22,7 @@ from etiket_gui.backends.qcodes.interdependencies import (
 from etiket_gui.backends.qcodes.points import Begun, PointReader, Points, begin
 from etiket_gui.backends.qcodes.runs import RunRow, Value, iso_utc, last_ids, nanoseconds
 from etiket_gui.backends.qcodes.tables import whole_table
+from etiket_gui.backends.sqlite_access import Access, Reader
 from etiket_gui.converters.netcdf import Group, safe_name, write_netcdf
 from etiket_gui.domain.content import Description, Scalar, SourceFile
 from etiket_gui.domain.errors import SourceChanged, source_error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etiket_gui.backends.qcodes.access import Access, DatabaseBroken, Reader
+from etiket_gui.backends.sqlite_access import Access, DatabaseBroken, Reader
 from etiket_gui.domain import guards
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from etiket_gui.backends.qcodes.access import Access, Reader
 from etiket_gui.backends.qcodes.cells import Array
 from etiket_gui.backends.qcodes.columns import Budget, Column
 from etiket_gui.backends.qcodes.points import slices
 from etiket_gui.backends.qcodes.runs import quoted
+from etiket_gui.backends.sqlite_access import Access, Reader
 from etiket_gui.converters.netcdf import TEXT, Group, Text, Variable, safe_name
 from etiket_gui.domain.stopping import StopToken
 

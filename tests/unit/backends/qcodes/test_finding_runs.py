@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etiket_gui.backends.qcodes import access, discovery
+from etiket_gui.backends import sqlite_access as access
+from etiket_gui.backends.qcodes import discovery
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import snapshot_digest
 from etiket_gui.domain.states import Realm, RunState
@@ -60,6 +61,7 @@ def test_run_without_guid_is_another_dataset_in_another_file(tmp_path: Path) -> 
     assert len(set(names)) == 4
 
 
+@pytest.mark.fault("I2", guard="edited-runs-are-seen")
 @pytest.mark.parametrize("is_glancing", [True, False])
 @pytest.mark.parametrize("wal", [True, False])
 def test_only_what_happened_is_reported(

@@ -61,8 +61,8 @@ def test_fault_test_turns_red_without_its_guard(
     assert "failed" in outcomes, f"{test.node} stays {sorted(outcomes)} with the guard {test.guard!r} off"
 
 
-def test_every_fault_test_names_a_fault_and_a_guard_of_the_program() -> None:
-    nameless = [test.node for test in FAULT_TESTS if not re.fullmatch(r"F\d{2,3}", test.fault)]
+def test_every_fault_test_names_a_fault_or_an_invariant_and_a_guard_of_the_program() -> None:
+    nameless = [test.node for test in FAULT_TESTS if not re.fullmatch(r"F\d{2,3}|I\d{1,2}", test.fault)]
     guardless = [f"{test.node} (guard {test.guard!r})" for test in FAULT_TESTS if test.guard not in GUARDS]
     assert not nameless
     assert not guardless

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from etiket_gui.bridge.queries_shell import PlaceProblems
 from etiket_gui.gui.notifications import QUIET_S, NoticePolicy
 
@@ -28,6 +30,7 @@ def test_new_problem_pops_up_once() -> None:
     assert policy.due([problem("F", 1, 200)], 1e6, is_silent=False) == []
 
 
+@pytest.mark.fault("F94", guard="notices-are-summed-up")
 def test_five_thousand_problems_are_one_summary_in_a_quarter_of_an_hour() -> None:
     policy = begun()
     popped = []
@@ -45,6 +48,7 @@ def test_each_source_has_its_own_quiet_time() -> None:
     assert len(policy.due([problem("F", 1, 1), problem("G", 1, 1)], 0.0, is_silent=False)) == 2
 
 
+@pytest.mark.fault("F113", guard="silent-while-measuring")
 def test_nothing_pops_up_while_measuring_and_it_is_told_afterwards() -> None:
     policy = begun()
     assert policy.due([problem("F", 2, 50)], 0.0, is_silent=True) == []

@@ -263,6 +263,7 @@ class LiveRuns:
             "destination": route.destination.spec.to_json(),
             "item": self._item(run, route, row, size_bytes).to_json(),
             "sent_bytes": copy.sent_bytes,
+            "told_bytes": run.size_bytes,
             "has_files": copy.size_bytes > 0,
             "folder": str(self._folder),
         }

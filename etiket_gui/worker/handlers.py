@@ -193,7 +193,10 @@ class Workshop:
         checkpoint = FileCheckpoint(self._home.work_folder / "checkpoints", destination_spec.uuid)
         progress = PacedProgress(self._pace, task.stop, lambda rows: None)
         item = TransferItem.from_json(task.body["item"])
-        before = Sent(int(task.body["sent_bytes"]), bool(task.body["has_files"]), Path(task.body["folder"]))
+        asked = task.body
+        before = Sent(
+            int(asked["sent_bytes"]), int(asked["told_bytes"]), bool(asked["has_files"]), Path(asked["folder"])
+        )
         return send_provisional(task, backend, destination, item, before, checkpoint, progress)
 
     def derive(self, task: Task) -> dict[str, Any]:

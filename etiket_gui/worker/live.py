@@ -74,10 +74,12 @@ def follow(task: Task, backend: Backend, runs: Iterable[tuple[str, str]], folder
 class Sent:
     """What of a measurement went before: all bytes so far, and whether the newest version holds files.
 
-    ``points_folder`` is where its newest points are kept.
+    ``told_bytes`` is how large the source says it is now, 0 where it does not; ``points_folder`` is where its newest
+    points are kept.
     """
 
     size_bytes: int
+    told_bytes: int
     has_files: bool
     points_folder: Path
 
@@ -98,7 +100,7 @@ def send_provisional(
     content = _growing_content(task, backend, item, before.points_folder)
     size_bytes = sum(file.entry.size_bytes for file in content.files)
     try:
-        is_too_much = before.size_bytes > max(size_bytes, item.size_bytes)
+        is_too_much = before.size_bytes > max(size_bytes, before.told_bytes)
         if is_too_much and guards.is_on("provisional-traffic-is-limited"):
             return {"receipt": None, "size_bytes": size_bytes, "file_count": len(content.files)}
         if before.has_files and not _has_data(content) and guards.is_on("early-part-stays"):

@@ -130,3 +130,25 @@ def test_a_run_that_was_left_is_archived_as_interrupted_and_reopened_when_conten
         lab.until_state(run, "complete")
         lab.until_archived(run)
         assert lab.stored(run) == ["1.0.0", "1.1.0"]
+
+
+def test_a_run_that_tells_no_size_gets_several_provisional_versions_and_no_more_traffic_than_twice_its_own(
+    lab: LiveLab, tmp_path: Path
+) -> None:
+    producer = lab.add(PRODUCERS["qcodes-wal"](tmp_path / "source"))
+    with lab.driver:
+        run = producer.begin("sweep")
+        run.measure(2)
+
+        def stored_twice() -> bool:
+            run.measure(min(run.count, 4000))
+            lab.driver.for_a_while(0.3)
+            return len(lab.driver.told(ProvisionalStored)) >= 2
+
+        lab.driver.until(stored_twice, "two provisional versions", 30)
+        lab.driver.for_a_while(3.0)
+        run.finish()
+        lab.until_archived(run)
+        provisional = lab.driver.rows("SELECT new_bytes FROM receipts WHERE is_provisional = 1")
+        (final,) = lab.driver.rows("SELECT size_bytes FROM receipts WHERE is_provisional = 0")
+        assert sum(row["new_bytes"] for row in provisional) <= 2 * final["size_bytes"]

@@ -70,6 +70,7 @@ def test_full_archive_disk_pauses_the_destination_and_keeps_its_floor(driver: En
             ballast = fill(disk, leaving_bytes=floor + MIB)
             write_dataset(root, "too large", trace=os.urandom(2 * MIB))
             driver.until(lambda: driver.destination()["state"] == "full", "the destination is full")
+            driver.until(driver.problems, "it is a problem")
             driver.for_a_while(0.5)
             assert free_bytes(disk) >= floor
             assert list((archive / ".etiket" / "tmp").iterdir()) == []

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from etiket_gui.gui.application import Program
 from tests.desktop.first_archived import is_archived
 from tests.support.lab_folders import write_lab
-from tests.support.robot import Robot, _living
+from tests.support.robot import Robot
 
 SMALL, USUAL, WIDE, LARGE = (1000, 700), (1180, 780), (1500, 1000), (2560, 1440)
 
@@ -38,7 +38,7 @@ def everyday(robot: Robot) -> None:
     """An evening in the laboratory: what is archived, what arrives, what runs, what is wrong."""
     data = Path(os.environ["LAB_DATA"])
     robot.until(lambda: is_archived(robot), "the lab is archived", 120)
-    program = _program(robot)
+    program: Program = robot.on_gui(robot.program)
     robot.resize(*USUAL)
     robot.rest(1.0)
     robot.picture("overview", of="main-window")
@@ -197,7 +197,3 @@ def _problem(robot: Robot, program: Program, data: Path) -> None:
 
 def _top(kind: type[Any]) -> Any:
     return next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, kind) and widget.isVisible())
-
-
-def _program(robot: Robot) -> Program:
-    return robot.on_gui(lambda: next(item for item in _living() if isinstance(item, Program)))

@@ -93,7 +93,7 @@ def test_the_one_command_of_the_readme_opens_the_window_and_leads_to_archived_da
         timeout=150, check=False,
     )  # fmt: skip
     told = read_report(report, done.stderr)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr[-3000:]
     assert told.clicks <= _MOST_CLICKS
     _is_good(told, account_folder)
     assert home_folder.is_dir(), "the program's things are in its own folder"

@@ -79,7 +79,9 @@ class Desktop:
             env={**self.environment, "HOME": str(account), "QT_QPA_PLATFORM": "xcb"},
             capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
-        return read_report(report, process.stderr)
+        told = read_report(report, process.stderr)
+        assert process.returncode == 0, f"the program ended with {process.returncode}: {told.said[-3000:]}"
+        return told
 
     def end(self) -> None:
         """End everything, the server last."""

@@ -204,19 +204,13 @@ class Robot:
     def quit(self) -> None:
         """End the program as its menu does."""
 
-        def end() -> None:
-            from etiket_gui.gui.quitting import Quitting
+        self.on_gui(lambda: self.program().quit())
 
-            program = next(item for item in _living() if isinstance(item, Quitting)).parent()
-            program.quit()  # type: ignore[union-attr]
-
-        self.on_gui(end)
-
-
-def _living() -> list[QObject]:
-    import gc
-
-    return [item for item in gc.get_objects() if isinstance(item, QObject)]
+    @staticmethod
+    def program() -> Any:
+        """The program, with all its parts; call on the GUI thread."""
+        window: Any = next(item for item in QApplication.topLevelWidgets() if item.objectName() == "main-window")
+        return window._watch.parent()
 
 
 def _xdotool(*arguments: str) -> None:
@@ -258,7 +252,8 @@ def _sit_down(script: Callable[[], Callable[[Robot], None]], report: Path) -> No
             report.write_text(json.dumps(outcome), encoding="utf-8")
             try:
                 robot.quit()
-            except BaseException:  # noqa: BLE001  the program is gone already
+            except BaseException:  # noqa: BLE001  whoever started it reads why
+                traceback.print_exc()
                 os._exit(3)
 
     threading.Thread(target=perform, name="robot", daemon=True).start()

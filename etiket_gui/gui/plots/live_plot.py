@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.theme.tokens import Palette, Space
 
 _LIBRARY_LOOK_MS = 30
-_SMALLEST_HEIGHT_EM = 16
+_SMALLEST_HEIGHT_EM = 11
 
 
 class LivePlot(QWidget):
@@ -76,6 +76,10 @@ class LivePlot(QWidget):
         self._quantity.hide()
         self._waiting.show()
         self._ask()
+
+    def sizeHint(self) -> QSize:
+        """No more than is needed: the plot is seen whole where little space is, and takes what more there is."""
+        return self.minimumSizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what came while nobody looked."""

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from etiket_gui import __version__
 from etiket_gui.bridge.background import Background
 from etiket_gui.bridge.engine_host import EngineHost
+from etiket_gui.bridge.garbage import GarbageRounds
 from etiket_gui.bridge.jobs import JobClient
 from etiket_gui.bridge.reads import StoreReads
 from etiket_gui.domain import guards
@@ -98,6 +99,8 @@ class Program(QObject):
         self.theme.apply()
         self.host = EngineHost(home, settings, self)
         self.reads = StoreReads(home, self)
+        self.reads.set_hidden(True)
+        self.garbage = GarbageRounds(self)
         self.jobs = JobClient(home.root, self)
         self.desk = Desk(self.host, self.reads, self.jobs, self.theme, home, self.settings)
         self.watch = ProgramWatch(self.host, self.reads, self)
@@ -123,6 +126,7 @@ class Program(QObject):
     def _connect(self) -> None:
         self.window.acted.connect(self.act)
         self.window.closeAsked.connect(self.close_window)
+        self.window.seenChanged.connect(lambda is_seen: self.reads.set_hidden(not is_seen))
         self.tray.acted.connect(self.act)
         self.tray.availabilityChanged.connect(self._on_tray)
         self.steering.answered.connect(self.window.say)
@@ -202,6 +206,8 @@ class Program(QObject):
 
     @Slot()
     def _on_started(self) -> None:
+        # Everything that lasts is there now.
+        self.garbage.start()
         self.watch.look()
         self.background.run(lambda: follow_program(self._home), self, _ignore)
 
@@ -336,7 +342,6 @@ class Program(QObject):
     def _hide(self) -> None:
         self._remember_place()
         self.window.hide()
-        self.reads.set_hidden(True)
 
     def _ask_close(self) -> None:
         if self.tray.is_available:
@@ -417,6 +422,7 @@ class Program(QObject):
     @Slot()
     def _end_now(self) -> None:
         """The event loop ends, for whatever reason."""
+        self.garbage.stop()
         self.signals.stop()
         self.bugs.stop()
         has_ended = self.host.stop_and_wait(_SESSION_END_S if not self.quitting.is_begun else 0.5)

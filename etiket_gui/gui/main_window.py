@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QSize, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QHideEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
 from etiket_gui.gui.banners import MOST_SHOWN, BannerArea, banners
@@ -39,11 +39,13 @@ class MainWindow(QMainWindow):
     """The window. ``acted`` has the key of what a person wants: settings, diagnostics, quit, or a banner's action.
 
     ``closeAsked`` comes instead of closing: whoever assembled the program decides what closing means.
+    ``seenChanged`` tells whether the window is shown or hidden now.
     """
 
     acted = Signal(str)
     closeAsked = Signal()
     pageShown = Signal(str)
+    seenChanged = Signal(bool)
 
     def __init__(
         self,
@@ -192,6 +194,12 @@ class MainWindow(QMainWindow):
             self.show_page_at(self._stack.currentIndex())
             # Nothing is marked before a person uses the keyboard.
             self.setFocus()
+        self.seenChanged.emit(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks any more."""
+        super().hideEvent(event)
+        self.seenChanged.emit(False)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask whoever assembled the program, unless it said that the window may close."""

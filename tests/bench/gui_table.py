@@ -19,6 +19,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication
 
 from etiket_gui.bridge.engine_host import EngineHost
+from etiket_gui.bridge.garbage import GarbageRounds
 from etiket_gui.bridge.queries_datasets import Column, TableQuestion
 from etiket_gui.bridge.reads import StoreReads
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
@@ -128,6 +129,9 @@ def while_importing(home: Home, seconds: float) -> dict[str, Any]:
     host.datasetsChanged.connect(archived.append)
     host.start()
     spin(until=lambda: host.is_running)
+    # As the program does when its engine runs.
+    garbage = GarbageRounds()
+    garbage.start()
     command = [sys.executable, "-c", _WRITER.format(rate=_UPDATES_PER_S), str(home.store), str(rows)]
     writer = subprocess.Popen(command)
     try:
@@ -142,6 +146,7 @@ def while_importing(home: Home, seconds: float) -> dict[str, Any]:
         host.stop()
         spin(until=lambda: not host.is_alive, limit_s=10)
         table.close()
+        garbage.stop()
     return told
 
 

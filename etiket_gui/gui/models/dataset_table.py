@@ -30,7 +30,7 @@ from etiket_gui.gui.models.dataset_texts import RIGHT_ALIGNED, column_text, colu
 from etiket_gui.gui.models.plain_tips import plain_tip
 
 BLOCK = 64
-MOST_LINES = 12_000
+MOST_LINES = 4_000
 #: So long a paint may wait for rows that were never looked at; then they are painted empty and filled in later.
 PATIENCE_S = 0.005
 _LIST_PAUSE_S = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
@@ -30,6 +30,8 @@ _SIGN_PART = 0.86
 _MIDDLE = frozenset({Column.NAME, Column.IDENTIFIER, Column.UUID})
 #: The same few words in many rows: laid out once.
 _REPEATED = frozenset({Column.STATE, Column.SOURCE, Column.DESTINATIONS, Column.RUN_STATE})
+#: Nothing but digits and what is narrower.
+_DIGITS = frozenset({Column.COLLECTED, Column.ARCHIVED, Column.CHANGED})
 # Plain numbers: an enumeration costs microseconds each time.
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine)
@@ -74,6 +76,7 @@ class DatasetRows:
         self._ground = (QColor(), QColor())
         self._font = QFont()
         self._metrics = view.fontMetrics()
+        self._digit_width = self._letter_width = 0
         self._is_mirrored = False
         self._painted_s = 0.0
 
@@ -95,37 +98,43 @@ class DatasetRows:
         height = self._size[1]
         top = view.rowViewportPosition(first)
         last = min(model.rowCount() - 1, first + (seen.bottom() - top) // height)
-        chosen = self._chosen_rows(first, last)
-        pictures = self._pictures
+        # Asked for first: that may wait for what was not read yet.
+        wanted = [model.painted_row(row) for row in range(first, last + 1)]
         now_s = time.perf_counter()
         end_s = now_s + BUDGET_S if now_s < self._painted_s + _MOVING_S else math.inf
-        self._painted_s, drawn = now_s, 0
-        for row in range(first, last + 1):
-            painted = model.painted_row(row)
+        self._painted_s = now_s
+        return self._paint(painter, first, wanted, top, end_s)
+
+    def _paint(
+        self, painter: QPainter, first: int, wanted: Sequence[PaintedRow | None], top: int, end_s: float
+    ) -> bool:
+        model, pictures, (width, height) = self._model, self._pictures, self._size
+        chosen, drawn = self._chosen_rows(first, first + len(wanted) - 1), 0
+        for row, painted in enumerate(wanted, first):
             is_chosen = row in chosen
             if painted is None:
                 if is_chosen:
-                    painter.fillRect(0, top, self._size[0], height, self._ground[1])
-            else:
-                line = painted.line
-                fraction = model.fraction_of(line)
-                picture = pictures.get(line.id)
-                if (
-                    picture is None
-                    or picture.row is not painted
-                    or picture.is_chosen is not is_chosen
-                    or picture.fraction != fraction
-                ):
-                    if drawn >= _LEAST_ROWS and time.perf_counter() > end_s:
-                        return False
-                    drawn += 1
-                    # Behind all others: the oldest pictures are given up first.
-                    pictures.pop(line.id, None)
-                    picture = pictures[line.id] = _Picture(
-                        painted, is_chosen, fraction, self._draw(painted, fraction, is_chosen=is_chosen)
-                    )
-                    self._bound(last - first + 1)
-                painter.drawPixmap(0, top, picture.pixmap)
+                    painter.fillRect(0, top, width, height, self._ground[1])
+                top += height
+                continue
+            line = painted.line
+            fraction = model.fraction_of(line)
+            known = pictures.get(line.id)
+            if (
+                known is None
+                or known.row is not painted
+                or known.is_chosen is not is_chosen
+                or known.fraction != fraction
+            ):
+                if drawn >= _LEAST_ROWS and time.perf_counter() > end_s:
+                    return False
+                drawn += 1
+                # Behind all others: the oldest pictures are given up first.
+                pictures.pop(line.id, None)
+                pixmap = self._draw(painted, fraction, is_chosen=is_chosen)
+                known = pictures[line.id] = _Picture(painted, is_chosen, fraction, pixmap)
+                self._bound(len(wanted))
+            painter.drawPixmap(0, top, known.pixmap)
             top += height
         return True
 
@@ -164,12 +173,14 @@ class DatasetRows:
         self._cells = tuple(
             _Cell(column, left, cell_width)
             for column, (left, cell_width) in zip(columns, places, strict=True)
-            if left < width and left + cell_width > 0
+            if left < width and left + cell_width > 0 and cell_width > 0
         )
         roles = QPalette.ColorRole
         self._ink = palette.color(roles.Text), palette.color(roles.HighlightedText)
         self._ground = palette.color(roles.Base), palette.color(roles.Highlight)
         self._font, self._metrics = view.font(), QFontMetrics(view.font(), view)
+        self._digit_width = max(self._metrics.horizontalAdvance(digit) for digit in "0123456789-: ")
+        self._letter_width = self._metrics.horizontalAdvance("W")
         self._is_mirrored = view.layoutDirection() == Qt.LayoutDirection.RightToLeft
 
     # --- one row --------------------------------------------------------------------------------------------
@@ -212,7 +223,9 @@ class DatasetRows:
             painter.drawStaticText(left, (height - self._metrics.height()) // 2, known)
             return
         mode = Qt.TextElideMode.ElideMiddle if column in _MIDDLE else Qt.TextElideMode.ElideRight
-        shown = self._metrics.elidedText(text, mode, room)
+        # Measured only where it may be too long: most numbers and times are not.
+        widest = self._digit_width if column in _DIGITS else self._letter_width
+        shown = text if len(text) * widest <= room else self._metrics.elidedText(text, mode, room)
         painter.drawText(QRect(left, 0, room, height), _RIGHT if is_at_right else _LEFT, shown)
 
     def _draw_sign(

@@ -18,6 +18,9 @@ from etiket_gui.gui.pages.dataset_cells import DatasetCells
 from etiket_gui.gui.pages.dataset_rows import DatasetRows
 from etiket_gui.gui.theme.tokens import Space
 
+#: Rows that were left out of a paint follow after this time, in which the window answers.
+_REST_MS = 4
+
 #: How wide a column is at first, in characters.
 _WIDTHS = {
     Column.STATE: 21,
@@ -173,7 +176,7 @@ class DatasetTable(QTableView):
         painter.end()
         if not is_complete:
             # All of it: what was left out may have been scrolled elsewhere by then, and the others are ready.
-            QTimer.singleShot(0, self.viewport(), self.viewport().update)
+            QTimer.singleShot(_REST_MS, self.viewport(), self.viewport().update)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: the pictures of rows are freed."""

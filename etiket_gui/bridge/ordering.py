@@ -79,22 +79,42 @@ def ordered_ids(
 
 
 def newest_by_id(connection: sqlite3.Connection, ids: array[int], statement: str, *, is_descending: bool) -> array[int]:
-    """``ids`` ordered by the largest ``key`` that a statement with ``id`` and ``key`` gives for each, newest id first.
+    """``ids`` ordered by the ``key`` that a statement with ``id`` and ``key`` gives for each, newest id first.
 
     An id of which it says nothing comes before all others, or behind them when descending.
     """
     text, keys = connection.execute(f"SELECT group_concat(id), group_concat(key) FROM ({statement})").fetchone()
+    if not text:
+        return _by_key(ids, None, None, is_descending=is_descending)
+    return _by_key(ids, _numbers(text), _numbers(keys), is_descending=is_descending)
+
+
+def grouped_by_text(
+    connection: sqlite3.Connection, ids: array[int], statement: str, *, is_descending: bool
+) -> array[int]:
+    """``ids`` ordered as a statement says that gives one list of ids for each equal text, in the order of the texts.
+
+    An id that is in none comes before all others, or behind them when descending.
+    """
+    import numpy as np
+
+    groups = [_numbers(text) for (text,) in connection.execute(statement)]
+    if not groups:
+        return _by_key(ids, None, None, is_descending=is_descending)
+    ranks = np.repeat(np.arange(len(groups), dtype=np.int64), [len(group) for group in groups])
+    return _by_key(ids, np.concatenate(groups), ranks, is_descending=is_descending)
+
+
+def _by_key(
+    ids: array[int], told: NDArray[np.int64] | None, keys: NDArray[np.int64] | None, *, is_descending: bool
+) -> array[int]:
     import numpy as np
 
     wanted = np.sort(np.frombuffer(ids, np.int64)) if ids else np.empty(0, np.int64)
     order = np.full(len(wanted), NOTHING, np.int64)
-    if text and len(wanted):
-        told, values = _numbers(text), _numbers(keys)
-        by_value = np.argsort(values, kind="stable")
-        told, values = told[by_value], values[by_value]
+    if told is not None and keys is not None and len(wanted):
         places = np.minimum(np.searchsorted(wanted, told), len(wanted) - 1)
         is_wanted = wanted[places] == told
-        # The largest is written last.
-        order[places[is_wanted]] = values[is_wanted]
+        order[places[is_wanted]] = keys[is_wanted]
     chosen = wanted[np.lexsort((-wanted, -order if is_descending else order))]
     return array("q", chosen.tobytes())

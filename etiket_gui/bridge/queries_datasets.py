@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etiket_gui.bridge import ordering
-from etiket_gui.bridge.ordering import listed_ids, newest_by_id, ordered_ids
+from etiket_gui.bridge.ordering import grouped_by_text, listed_ids, newest_by_id, ordered_ids
 from etiket_gui.domain.states import WORST_FIRST, RunState, TransferState
 
 #: The state shown for what is no longer at its source; beside the words of TransferState.
@@ -116,7 +116,7 @@ def _ranked(column: str, words: Iterable[str]) -> str:
     return f"CASE {column} {cases} ELSE 99 END" if cases else "99"
 
 
-_OF_TRANSFERS = "(SELECT {what} FROM transfers t WHERE t.dataset_id = d.id)"
+_ORDER_KEY = "(SELECT k.{what} FROM order_keys k WHERE k.dataset_id = d.id)"
 _STATE_RANK = _ranked("d.shown", [state.value for state in WORST_FIRST])
 _SENDING_FIRST = _ranked("d.shown", ("archived", "ignored", "gone", "held", "failed", "waiting", "sending"))
 _KEYS: dict[Column, str] = {
@@ -126,14 +126,14 @@ _KEYS: dict[Column, str] = {
     Column.COLLECTED: "d.collected_ns",
     Column.SIZE: "d.size_bytes",
     Column.FILES: "d.file_count",
-    # Longer first: 1.10.0 is newer than 1.9.0.
-    Column.DESTINATIONS: _OF_TRANSFERS.format(what="max(printf('%03d', length(t.version)) || t.version)"),
-    Column.ARCHIVED: _OF_TRANSFERS.format(what="max(t.archived_ns)"),
+    Column.DESTINATIONS: _ORDER_KEY.format(what="version_key"),
+    Column.ARCHIVED: _ORDER_KEY.format(what="archived_ns"),
     Column.PROGRESS: _SENDING_FIRST,
-    Column.KEYWORDS: "(SELECT json_extract(x.content, '$.keywords') FROM descriptions x WHERE x.dataset_id = d.id)",
+    Column.KEYWORDS: _ORDER_KEY.format(what="keywords") + " COLLATE NOCASE",
     Column.RUN_STATE: _ranked("d.run_state", [state.value for state in RunState]),
     Column.CHANGED: "d.newest_change_ns",
-    Column.IDENTIFIER: "d.identifier COLLATE NOCASE",
+    # As it is written, which an index knows.
+    Column.IDENTIFIER: "d.identifier",
     Column.UUID: "d.uuid",
 }
 
@@ -143,7 +143,16 @@ _NUMBERS = frozenset(_KEYS) - {
 }  # fmt: skip
 #: Not asked of each row, so that an index may say the order: few are gone, and an index knows which.
 _NOT_GONE = f"d.id NOT IN (SELECT id FROM datasets WHERE shown = '{GONE}' AND shown <> 'archived')"
-_ARCHIVED_TIMES = "SELECT dataset_id AS id, archived_ns AS key FROM transfers NOT INDEXED WHERE archived_ns IS NOT NULL"
+_KEPT_NUMBERS = {
+    Column.ARCHIVED: "SELECT dataset_id AS id, archived_ns AS key FROM order_keys WHERE archived_ns IS NOT NULL",
+    Column.DESTINATIONS: "SELECT dataset_id AS id, version_key AS key FROM order_keys WHERE version_key IS NOT NULL",
+}
+_BY_KEYWORDS = (
+    "SELECT group_concat(dataset_id) FROM order_keys WHERE keywords IS NOT NULL"
+    " GROUP BY keywords COLLATE NOCASE ORDER BY keywords COLLATE NOCASE"
+)
+#: An index says their order; only where nearly everything is listed is that faster than putting it in order.
+_INDEXED = frozenset({Column.NAME, Column.IDENTIFIER, Column.UUID})
 
 _LINES = """
 SELECT d.id, d.uuid, d.name, d.identifier, s.name, d.collected_ns, d.run_state, d.shown, d.size_bytes, d.file_count,
@@ -208,11 +217,19 @@ def dataset_ids(connection: sqlite3.Connection, question: TableQuestion) -> arra
         if question.sort in _NUMBERS:
             statement = f"SELECT d.id, {_key(connection, question.sort)} AS key {rows}"
             return ordered_ids(connection, statement, values, is_descending=question.is_descending)
-        if question.sort is Column.ARCHIVED:
+        if question.sort in _KEPT_NUMBERS:
             ids = listed_ids(connection, f"SELECT d.id {rows}", values)
-            return newest_by_id(connection, ids, _ARCHIVED_TIMES, is_descending=question.is_descending)
+            kept = _KEPT_NUMBERS[question.sort]
+            return newest_by_id(connection, ids, kept, is_descending=question.is_descending)
+        if question.sort is Column.KEYWORDS:
+            ids = listed_ids(connection, f"SELECT d.id {rows}", values)
+            return grouped_by_text(connection, ids, _BY_KEYWORDS, is_descending=question.is_descending)
     direction = "DESC" if question.is_descending else "ASC"
-    order = f"{_key(connection, question.sort)} {direction}, d.id DESC"
+    key = _key(connection, question.sort)
+    if question.sort in _INDEXED and where != _NOT_GONE:
+        # The plus keeps an index away that would have nearly every row fetched one by one.
+        key = f"+{key}"
+    order = f"{key} {direction}, d.id DESC"
     return listed_ids(connection, f"SELECT d.id {rows} ORDER BY {order}", values)
 
 

@@ -135,10 +135,10 @@ datasets = Table(
     _number("is_described"),
     UniqueConstraint("source_id", "identifier"),
     Index("ix_datasets_place", "source_id", "place"),
-    Index("ix_datasets_name", "name"),
     Index("ix_datasets_newest", "source_id", "newest_change_ns"),
     sqlite_autoincrement=True,
 )
+Index("ix_datasets_name", datasets.c.name.collate("NOCASE"))
 Index("ix_datasets_unfinished", datasets.c.newest_change_ns, sqlite_where=text("shown <> 'archived'"))
 Index(
     "ix_datasets_unsettled",
@@ -153,6 +153,22 @@ descriptions = Table(
     Column("dataset_id", Integer, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     _text("content", default="{}"),
     _text("search_text"),
+)
+
+#: What datasets are put in order by and that lies elsewhere; kept by the store itself, see store/triggers.py.
+#: ``keywords`` is their JSON list, NULL for none; ``version_key`` the newest version as one number.
+order_keys = Table(
+    "order_keys",
+    metadata,
+    Column("dataset_id", Integer, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    _number("archived_ns", default=None),
+    _number("version_key", default=None),
+    _text("keywords", default=None),
+)
+Index(
+    "ix_order_keys_keywords",
+    order_keys.c.keywords.collate("NOCASE"),
+    sqlite_where=text("keywords IS NOT NULL"),
 )
 
 files = Table(

@@ -71,7 +71,14 @@ _BY_UUID = SELECT_DATASETS.where(datasets.c.uuid >= bindparam("first"), datasets
 _BY_IDENTIFIER = SELECT_DATASETS.where(
     datasets.c.source_id == bindparam("source"), datasets.c.identifier == bindparam("asked")
 )
-_BY_NAME = SELECT_DATASETS.where(datasets.c.name == bindparam("asked")).order_by(datasets.c.id).limit(11)
+# The first condition is what the index has, the second what is meant.
+_BY_NAME = (
+    SELECT_DATASETS.where(
+        datasets.c.name.collate("NOCASE") == bindparam("asked"), datasets.c.name == bindparam("asked")
+    )
+    .order_by(datasets.c.id)
+    .limit(11)
+)
 _BY_REMOTE = SELECT_DATASETS.where(
     datasets.c.id.in_(select(transfers.c.dataset_id).where(transfers.c.remote == bindparam("asked")))
 ).limit(3)

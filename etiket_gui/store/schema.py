@@ -14,7 +14,7 @@ from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import busy_timeout_ms, known_failures
 
 #: The revision this program reads and writes; revisions are numbers, so that a newer one is known as newer.
-HEAD = "0003"
+HEAD = "0004"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -71,13 +71,14 @@ def make_store(path: Path) -> None:
 
     from etiket_gui.store.connection import dialect
     from etiket_gui.store.models import VIEWS, metadata
+    from etiket_gui.store.triggers import TRIGGERS
 
     statements = []
     for table in metadata.sorted_tables:
         statements.append(str(CreateTable(table).compile(dialect=dialect)))
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
-    statements += VIEWS
+    statements += (*VIEWS, *TRIGGERS)
     statements.append("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     work = path.with_name(f".{path.name}.new")
     with known_failures(path):

@@ -46,7 +46,7 @@ _KEYS: dict[Column, Callable[[DatasetLine], Any]] = {
     Column.DESTINATIONS: _version,
     Column.ARCHIVED: lambda line: line.archived_ns or -1,
     Column.PROGRESS: lambda line: _SENDING_FIRST.index(line.state),
-    Column.KEYWORDS: lambda line: ",".join(f'"{word}"' for word in line.keywords),
+    Column.KEYWORDS: lambda line: ",".join(f'"{word}"' for word in line.keywords).lower(),
     Column.RUN_STATE: lambda line: list(RunState).index(line.run_state),
     Column.CHANGED: lambda line: line.newest_change_ns,
     Column.IDENTIFIER: lambda line: line.identifier.lower(),

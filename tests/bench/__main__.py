@@ -1,7 +1,7 @@
 """All measurements by one command: ``python -m tests.bench [NAME…] [--rounds N] [--work DIR] [--json FILE]``.
 
-Prints a table for people and writes every value as JSON. Names: reconcile, small, large, latency, commands, scale,
-idle (ten minutes), gui (on the display, else offscreen),
+Prints a table for people and writes every value as JSON. Names: reconcile, small, large, latency, live, live-memory,
+commands, scale, idle (ten minutes), gui (on the display, else offscreen),
 qcodes-looks, -large, -small, -long and -writers (forty minutes; these need ETIKET_GUI_QCODES_PYTHON). Run it on a
 quiet machine with 10 GB of free disk.
 """
@@ -21,6 +21,7 @@ from tests.bench import (
     gui_window,
     idle,
     latency,
+    live_latency,
     measuring,
     qcodes_runs,
     reconcile,
@@ -32,6 +33,8 @@ MEASUREMENTS = {
     "small": archive_small.measure,
     "large": archive_large.measure,
     "latency": latency.measure,
+    "live": live_latency.measure,
+    "live-memory": live_latency.measure_memory,
     "commands": commands.measure,
     "scale": scale.measure,
     "idle": idle.measure,

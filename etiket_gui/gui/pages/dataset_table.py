@@ -55,6 +55,10 @@ class DatasetTable(QTableView):
         super().__init__(parent)
         self._model = model
         self._rows = DatasetRows(self, model)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self.viewport().update)
         self.setObjectName("dataset-table")
         self.setAccessibleName(self.tr("Datasets"))
         self.setModel(model)
@@ -176,10 +180,11 @@ class DatasetTable(QTableView):
         painter.end()
         if not is_complete:
             # All of it: what was left out may have been scrolled elsewhere by then, and the others are ready.
-            QTimer.singleShot(_REST_MS, self.viewport(), self.viewport().update)
+            self._rest.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: the pictures of rows are freed."""
+        self._rest.stop()
         self._rows.forget()
         super().hideEvent(event)
 

@@ -15,6 +15,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QAbstractItemView, QTableView
 from pytestqt.qtbot import QtBot
 
+from etiket_gui.bridge import queries_datasets
 from etiket_gui.bridge.queries import StoreAway
 from etiket_gui.bridge.queries_datasets import Column, TableQuestion
 from etiket_gui.bridge.reads import StoreReads
@@ -257,7 +258,7 @@ def test_counts_for_the_chips_come_with_the_list(home: Home, model: DatasetTable
 
 def test_rows_are_read_by_another_thread(model: DatasetTableModel, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[int] = set()
-    real = dataset_table.dataset_lines
+    real = queries_datasets.dataset_lines
 
     def watched(connection: sqlite3.Connection, ids: Any) -> Any:
         threads.add(threading.get_ident())
@@ -273,7 +274,7 @@ def test_rows_that_come_late_are_painted_empty_first_and_filled_in(
     model: DatasetTableModel, view: QTableView, keeper: TableKeeper, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_go_on = threading.Event()
-    real = dataset_table.dataset_lines
+    real = queries_datasets.dataset_lines
 
     def slow(connection: sqlite3.Connection, ids: Any) -> Any:
         may_go_on.wait(5)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MANY = 150_000
 #: Stands for "no time": before everything that has one.
 NOTHING = -(1 << 62)
+#: Ids up to so many times their number are looked up by place, others are searched for.
+_SPARSE = 8
 _PARSED_AT_ONCE = 16_000
 _SCANNED_AT_ONCE = 250_000
 
@@ -71,11 +73,9 @@ def ordered_ids(
     ).fetchone()
     if not text:
         return array("q")
-    import numpy as np
 
     ids, order = _numbers(text), _numbers(keys)
-    chosen = ids[np.lexsort((-ids, -order if is_descending else order))]
-    return array("q", chosen.tobytes())
+    return _ordered(ids, order, is_descending=is_descending)
 
 
 def newest_by_id(connection: sqlite3.Connection, ids: array[int], statement: str, *, is_descending: bool) -> array[int]:
@@ -110,11 +110,29 @@ def _by_key(
 ) -> array[int]:
     import numpy as np
 
-    wanted = np.sort(np.frombuffer(ids, np.int64)) if ids else np.empty(0, np.int64)
+    wanted = np.frombuffer(ids, np.int64) if ids else np.empty(0, np.int64)
     order = np.full(len(wanted), NOTHING, np.int64)
     if told is not None and keys is not None and len(wanted):
-        places = np.minimum(np.searchsorted(wanted, told), len(wanted) - 1)
-        is_wanted = wanted[places] == told
-        order[places[is_wanted]] = keys[is_wanted]
-    chosen = wanted[np.lexsort((-wanted, -order if is_descending else order))]
-    return array("q", chosen.tobytes())
+        last = int(max(wanted.max(), told.max()))
+        if last < _SPARSE * (len(wanted) + len(told)):
+            by_id = np.full(last + 1, NOTHING, np.int64)
+            by_id[told] = keys
+            order = by_id[wanted]
+        else:
+            wanted = np.sort(wanted)
+            places = np.minimum(np.searchsorted(wanted, told), len(wanted) - 1)
+            is_wanted = wanted[places] == told
+            order[places[is_wanted]] = keys[is_wanted]
+    return _ordered(wanted, order, is_descending=is_descending)
+
+
+def _ordered(ids: NDArray[np.int64], order: NDArray[np.int64], *, is_descending: bool) -> array[int]:
+    import numpy as np
+
+    # Mostly they come in their order already: then one stable sort is enough, and that is fast for few distinct keys.
+    if len(ids) and not np.all(ids[1:] > ids[:-1]):
+        by_id = np.argsort(ids)
+        ids, order = ids[by_id], order[by_id]
+    ids, order = ids[::-1], order[::-1]
+    places = np.argsort(-order if is_descending else order, kind="stable")
+    return array("q", ids[places].tobytes())

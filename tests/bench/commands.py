@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import measuring
@@ -13,7 +14,7 @@ def measure(work: Path, rounds: int) -> measuring.Series:
     home = make_home(work, "commands", 100_000).root
     series = measuring.Series("commands with 100 000 tracked datasets", "ms")
 
-    def command(*arguments: str):
+    def command(*arguments: str) -> Callable[[int], float]:
         return lambda number: measuring.timed(measuring.program(home, *arguments), ok=(0, 3)) * 1000
 
     contenders = {

@@ -79,7 +79,7 @@ def _importing(folder: Path, filled: Home) -> Home:
     archive = folder / "archive"
     kind = load_destination("archive")
     context = DestinationContext(home.agent_uuid(), "host", folder / "unused")
-    kind(kind.config_class(path=str(archive)), context).create()
+    kind(kind.config_class.model_validate({"path": str(archive)}), context).create()
     trees.make_datasets(folder / "data", _NEW_DATASETS, 3, 4000)
     writer = open_store(home, is_thorough=False).writer
     destination = writer.add_destination(str(uuid.uuid4()), "new archive", "archive", {"path": str(archive)})

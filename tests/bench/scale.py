@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from etiket_gui.domain.content import Found
@@ -32,7 +33,7 @@ def measure(work: Path, rounds: int) -> measuring.Series:
     return series
 
 
-def _contender(writer: StoreWriter):
+def _contender(writer: StoreWriter) -> Callable[[int], float]:
     def run(number: int) -> float:
         source, route = writer.sources()[0], writer.routes()[0]
         now_ns = time.time_ns()

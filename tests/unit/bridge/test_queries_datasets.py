@@ -74,11 +74,13 @@ class Store:
         assert list(dataset_ids(self.connection, question)) == [line.id for line in lines]
 
 
-@pytest.fixture(params=["short", "long"])
+@pytest.fixture(params=["short", "long", "long and sparse"])
 def store(home: Home, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store of 300 varied datasets, some of them gone, ordered like a short list and like a long one."""
-    if request.param == "long":
+    if request.param != "short":
         monkeypatch.setattr(ordering, "MANY", 10)
+    if request.param == "long and sparse":
+        monkeypatch.setattr(ordering, "_SPARSE", 0)
     with qt_homes.written(home) as connection:
         connection.execute("UPDATE datasets SET shown = 'gone', is_gone = 1 WHERE id IN (17, 18, 250)")
         connection.execute("UPDATE datasets SET collected_ns = NULL WHERE id IN (30, 31)")

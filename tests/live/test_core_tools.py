@@ -42,7 +42,10 @@ def test_the_newest_points_are_here_within_two_seconds_and_only_the_final_versio
         for run in runs:
             run.measure(2)
             lab.until_told(run)
-        waits_s = []
+        begun_last = producer.begin("third")
+        begun_last.measure(2)
+        waits_s = [lab.until_told(begun_last)]
+        begun_last.finish()
         for _ in range(6):
             lab.driver.for_a_while(0.3)
             for run in runs:

@@ -36,7 +36,8 @@ from etiket_gui.domain.stopping import StopToken
 
 MEASUREMENT = "measurement.h5"
 CONVERTER, VERSION = "core_tools_to_netcdf4", "1"
-_POLL_INTERVAL_S = 5.0
+#: A run that begins is seen within this; looking takes a thirtieth of the time at most, however long the overview is.
+_POLL_INTERVAL_S = 1.5
 _SETTLE_TIME_S = 1.0
 _NS = 1_000_000_000
 

@@ -47,7 +47,7 @@ class ProblemDetails(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("card", "true")
-        layout = column(self, margin=Space.L, spacing=Space.S)
+        layout = column(self, margin=Space.M, spacing=Space.XS)
         self._title = ElidedLabel("", TextRole.HEADING)
         self._where = ElidedLabel("", TextRole.SMALL, "muted")
         self._reason = SentenceLabel()

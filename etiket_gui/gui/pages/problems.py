@@ -47,6 +47,8 @@ class ProblemsPage(Page):
         self.details = ProblemDetails()
         self._hint = TextLabel(self.tr("Choose a problem to see what to do about it."), tint="muted")
         self._splitter.addWidget(self.view)
+        # In a low window the list gives way first: what is said of a problem must be readable as a whole.
+        self.view.setMinimumHeight(self.fontMetrics().height())
         self._splitter.setStretchFactor(0, 1)
         layout.addWidget(self._splitter, 1)
         layout.addWidget(self._hint)

@@ -62,6 +62,22 @@ class SentenceLabel(TextLabel):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 
+    def setText(self, text: str) -> None:
+        """Say something else."""
+        super().setText(text)
+        if self.isVisible():
+            self._keep_height()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where room is short, something else gives way: a sentence is never cut."""
+        super().resizeEvent(event)
+        self._keep_height()
+
+    def _keep_height(self) -> None:
+        needed = max(0, self.heightForWidth(self.width())) if self.text() else 0
+        if needed != self.minimumHeight():
+            self.setMinimumHeight(needed)
+
 
 class PageTitle(TextLabel):
     """The title of a page."""

@@ -53,7 +53,7 @@ def test_nothing_is_sent_to_another_archive_at_the_same_place(driver: EngineDriv
         assert driver.archive().records == []
         shutil.rmtree(archive)
         (tmp_path / "set aside").rename(archive)
-        driver.coordinator.retry_everything(None)
+        driver.coordinator.retry_everything(None, is_answer=True)
         driver.until_archived("one", "two")
         assert driver.problems() == []
     assert len(driver.archive().records) == 2

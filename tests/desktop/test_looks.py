@@ -32,7 +32,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "appearance", "points"),
-    [(1, "light", 10), (1, "dark", 18), (1.5, "light", 18), (1.5, "dark", 7), (2, "light", 7), (2, "dark", 10)],
+    [
+        (1, "light", 10),
+        (1.5, "dark", 7),
+        # Half a minute each: these are for the suite that is about how it looks.
+        *(
+            pytest.param(*values, marks=pytest.mark.desktop)
+            for values in ((1, "dark", 18), (1.5, "light", 18), (2, "light", 7), (2, "dark", 10))
+        ),
+    ],
 )
 def test_walk_through_everything(lab: Path, tmp_path: Path, scale: float, appearance: str, points: int) -> None:
     home = tmp_path / "home"

@@ -306,7 +306,9 @@ class LiveRuns:
         now_s = self._desk.clock.monotonic_s()
         copy.due_s = now_s + max(SHORTEST_INTERVAL_S, SEND_TIMES * (now_s - begun_s))
         # A final version may have waited for this one.
-        route.may_have_small = route.may_have_large = True
+        if route.is_held_back:
+            route.is_held_back = False
+            route.may_have_small = route.may_have_large = True
         if message["event"] == "error":
             self._take_failure(run, route, error_from_json(message["error"]))
             return

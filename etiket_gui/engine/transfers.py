@@ -57,6 +57,8 @@ class Route:
     served_at: int = 0
     #: After a worker died on a batch, this many datasets go one by one, so that only the culprit suffers.
     singly: int = 0
+    #: A final version waits until a provisional one of its dataset is no longer on its way.
+    is_held_back: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -168,7 +170,9 @@ class Transfers:
         early = self.provisional.being_sent
         if not early or not guards.is_on("final-after-provisional"):
             return claims
-        self._desk.writer.release_claims([claim.transfer_id for claim in claims if claim.dataset_id in early])
+        held_back = [claim.transfer_id for claim in claims if claim.dataset_id in early]
+        route.is_held_back = route.is_held_back or bool(held_back)
+        self._desk.writer.release_claims(held_back)
         return [claim for claim in claims if claim.dataset_id not in early]
 
     def _claim_some(self, route: Route, *, large: bool) -> list[Claim]:

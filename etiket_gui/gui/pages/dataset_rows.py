@@ -19,7 +19,7 @@ from etiket_gui.gui.theme.tokens import Palette, Space
 from etiket_gui.gui.widgets.status_dot import paint_status
 
 #: So long one paint may draw rows anew while the view moves; the others follow a few milliseconds later.
-BUDGET_S = 0.006
+BUDGET_S = 0.004
 _MOVING_S = 0.25
 _LEAST_ROWS = 4
 #: Pictures of rows take this much memory at most, but never fewer are kept than are seen.

@@ -128,7 +128,7 @@ def test_fridge_that_measures_day_and_night_is_archived_within_the_promised_time
 
 @pytest.mark.fault("F113", guard="signs-outlast-the-looks")
 def test_measurement_on_a_share_that_is_looked_at_once_a_minute_is_spared_all_the_time(played: Played) -> None:
-    played.pool.traits = dataclasses.replace(_TRAITS, settle_time_s=60.0)
+    played.pool.traits = dataclasses.replace(_TRAITS, settle_time_s=60.0, live_sync=False)
 
     def look() -> list[Found]:
         now_ns = played.clock.now_ns()

@@ -13,9 +13,11 @@ from pathlib import Path
 import hypothesis
 import keyring
 import pytest
+from pytestqt.qtbot import QtBot
 
 from tests.support import leaks, network
 from tests.support.keyring_in_memory import MemoryKeyring
+from tests.support.patience import make_patient
 
 _KEPT_VARIABLES = re.compile(r"ETIKET_GUI_(CORPUS|TEST_.*|.*_PYTHON)")
 _numbers = itertools.count(1)
@@ -115,6 +117,13 @@ def _unexpected_logs(request: pytest.FixtureRequest) -> Iterator[None]:
     unexpected = [line for line in lines if not any(pattern.search(line) for pattern in allowed)]
     if unexpected:
         pytest.fail("unexpected log lines (allow with @pytest.mark.allows_log):\n" + "\n".join(unexpected), False)
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """pytest-qt's bot; it waits longer than asked before it gives up."""
+    make_patient(qtbot)
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """QCoDeS databases: warm looks at 100 and 10 000 runs, and conversion beside QCoDeS' own export to netCDF.
 
-    python -m tests.bench qcodes-looks qcodes-large qcodes-small qcodes-writers
+    python -m tests.bench qcodes-looks qcodes-large qcodes-small qcodes-long
 
 ``ETIKET_GUI_QCODES_PYTHON`` names the interpreter with real QCoDeS; what is compared with it needs it.
 """
@@ -12,20 +12,16 @@ import random
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.measuring import Series, run_rounds
-from tests.oracles.qcodes.test_do_no_harm import first_point_of, result_of, start_writer
 from tests.support.qcodes_database import P, QCoDeSFile, QCoDeSSource
 
 PROJECT = Path(__file__).resolve().parents[2]
 LARGE_ROWS = (2000, 2500)
 LONG_ROWS = (6000, 2500)
-_BLOCKS = "ABBABAABAB"
-_BLOCK_S = 30.0
 
 _PEAK = """
 def peak():
@@ -180,64 +176,3 @@ def measure_long(folder: Path, rounds: int) -> Series:
         contenders[name] = peak
     run_rounds(series, contenders, rounds)
     return series
-
-
-def measure_writers(folder: Path, rounds: int) -> Series:
-    """Milliseconds of a real measurement's writes in alternating blocks without (A) and with us (B): F39's protocol.
-
-    Each round takes ten blocks of half a minute for both journal modes at 50 and at 1 000 rows a second.
-    """
-    series = Series("QCoDeS: what a point takes the one who measures", "ms")
-    for number in range(max(1, min(rounds, 2))):
-        for journal in ("WAL", "DELETE"):
-            for rate in (50, 1000):
-                _one_measurement(series, folder / f"{journal}-{rate}-{number}", journal, rate)
-    return series
-
-
-def _one_measurement(series: Series, folder: Path, journal: str, rate: int) -> None:
-    folder.mkdir()
-    database = folder / "experiments.db"
-    seconds = _BLOCK_S * len(_BLOCKS) + 2
-    writer = start_writer(database, rate=rate, seconds=seconds, journal=journal, before=100)
-    first_point_of(writer)
-    source = QCoDeSSource(database, folder / "work")
-    known = list(source.look())
-    is_on, is_over = threading.Event(), threading.Event()
-
-    def look() -> None:
-        count = 0
-        while not is_over.is_set():
-            if not is_on.wait(0.1):
-                continue
-            source.hint()
-            source.read(known[count % len(known)])
-            count += 1
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    times = []
-    try:
-        for block in _BLOCKS:
-            begun = time.time()
-            (is_on.set if block == "B" else is_on.clear)()
-            time.sleep(_BLOCK_S)
-            times.append((block, begun, time.time()))
-    finally:
-        is_over.set()
-        thread.join()
-    told = result_of(writer)
-    written = list(zip(told["times"], told["took"], strict=True))
-    title = f"{journal} {rate}/s"
-    for block, begun, ended in times:
-        took = sorted(1000 * each for at, each in written if begun <= at <= ended)
-        for label, value in (("p50", took[len(took) // 2]), ("p99", took[int(len(took) * 0.99)]), ("max", took[-1])):
-            who = "with us" if block == "B" else "without"
-            series.values.setdefault(f"{title} {label} {who}", []).append(value)
-    for label in ("p50", "p99"):
-        with_us, without = (
-            statistics.median(series.values[f"{title} {label} {who}"]) for who in ("with us", "without")
-        )
-        series.notes.append(f"{title} {label}: with us {with_us / without:.3f} of without")
-    left = sorted(path.name for path in folder.iterdir() if path.name.startswith("experiments.db-"))
-    series.notes.append(f"{title}: left beside the database: {', '.join(left) or 'nothing'}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +31,19 @@ def expected(root: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def archived(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Path]:
-    """All samples archived once, where they lie."""
+    """All samples archived once, of a copy that looks a day old: a log written just now may still be measured."""
     folder = tmp_path_factory.mktemp("labber")
+    root = shutil.copytree(samples / "labber", folder / "labber")
+    yesterday_s = time.time() - 86_400
+    for path in root.rglob("*"):
+        os.utime(path, (yesterday_s, min(yesterday_s, path.stat().st_mtime)))
     lab = Lab(folder / "lab")
     archive = lab.add_archive(folder / "archive")
-    lab.ask("add-source", "labber", "vna", f"log_directory={samples / 'labber'}", "set_up=vna")
-    before = take_manifest(samples / "labber")
+    lab.ask("add-source", "labber", "vna", f"log_directory={root}", "set_up=vna")
+    before = take_manifest(root)
     lab.run_once()
     check_invariants(home=lab.home, sources=[before], archives=[archive])
-    return lab, samples / "labber"
+    return lab, root
 
 
 def test_every_log_is_archived_and_nothing_else(archived: tuple[Lab, Path]) -> None:

@@ -94,7 +94,7 @@ def _run_killed_at(point: str, lab: Lab, number: int) -> None:
         wait_until(lambda: passed.exists() or engine.poll() is not None, 60, f"{point} is passed")
         assert passed.exists(), f"the run ended with {engine.poll()} without passing {point}:\n{lab.tell()}"
         if point in OF_THE_ENGINE:
-            assert engine.wait(10) == -signal.SIGKILL
+            assert engine.wait(60) == -signal.SIGKILL
     finally:
         kill(engine)
 

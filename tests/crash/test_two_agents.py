@@ -116,7 +116,7 @@ def test_an_archive_made_by_two_homes_at_once_is_one_archive(tmp_path: Path) -> 
     labs = [Lab(tmp_path / "first"), Lab(tmp_path / "second")]
     archive = tmp_path / "archive"
     adding = [lab.start("add-destination", "archive", "lab-archive", f"path={archive}") for lab in labs]
-    assert [process.wait(30) for process in adding] == [0, 0]
+    assert [process.wait(60) for process in adding] == [0, 0]
     for lab, root in zip(labs, roots, strict=True):
         lab.add_folder(root)
         lab.run_once()

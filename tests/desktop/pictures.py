@@ -150,12 +150,12 @@ def trays(account: Path, shots: Path) -> None:
             program = desktop.start(sys.executable, "-m", "etiket_gui", "--home", str(lab.home))
             _menu(desktop, shots, kind)
             program.terminate()
-            program.wait(15)
+            program.wait(60)
         finally:
             desktop.end()
             if bus is not None:
                 bus.terminate()
-                bus.wait(10)
+                bus.wait(60)
             shutil.rmtree(account / ".run")
 
 

@@ -65,7 +65,7 @@ def test_quit_by_the_menu_in_the_middle_of_a_transfer(desktop: Desktop, tmp_path
             # The last entry of the menu.
             desktop.run("xdotool", "key", "Up", "sleep", "0.3", "key", "Return")
             begun_s = time.monotonic()
-            process.wait(20)
+            process.wait(60)
             taken_s = time.monotonic() - begun_s
         finally:
             if process.poll() is None:
@@ -83,6 +83,6 @@ def test_quit_by_the_menu_in_the_middle_of_a_transfer(desktop: Desktop, tmp_path
     wait_for(lambda: len(read_archive(archive).records) == 1, 60)
     desktop.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "^etiket$", "windowactivate")
     desktop.run("xdotool", "key", "ctrl+q")
-    assert again.wait(10) == 0
+    assert again.wait(60) == 0
     (row,) = lab.store().datasets
     assert row["identifier"] == "run 1"

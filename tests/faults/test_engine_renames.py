@@ -101,7 +101,7 @@ def test_a_rename_and_its_successor_are_recognised_while_the_engine_runs(bench: 
             states = {"archived"}
             wait_until(lambda: {row["state"] for row in bench.lab.store().transfers} == states, 30, "both are archived")
             engine.send_signal(signal.SIGTERM)
-            assert engine.wait(10) in {0, 130}
+            assert engine.wait(60) in {0, 130}
         finally:
             kill(engine)
     found = bench.run()

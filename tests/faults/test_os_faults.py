@@ -207,7 +207,7 @@ def test_second_engine_is_impossible_where_the_file_system_locks_nothing(
 @pytest.mark.fault("F91", guard="stale-lock")
 def test_lock_left_by_a_crash_is_no_obstacle(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     os.kill(holder.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    holder.wait(10)
+    holder.wait(60)
     owner = read_owner(tmp_path / "run")
     assert owner is not None
     assert owner.process.pid == holder.pid

@@ -44,13 +44,13 @@ def _measuring(command: list[str], folder: Path) -> Iterator[subprocess.Popen[st
             os.killpg(process.pid, signal.SIGKILL)
         assert process.stdout is not None
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)
 
 
 def _result(process: subprocess.Popen[str]) -> dict[str, object]:
     assert process.stdout is not None
     lines = process.stdout.read().splitlines()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     found = json.loads(next(line for line in reversed(lines) if line.strip()).removeprefix("RESULT "))
     assert isinstance(found, dict)
     return found

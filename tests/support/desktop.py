@@ -14,6 +14,8 @@ from typing import Any
 
 from PySide6.QtGui import QImage
 
+from tests.support.patience import patient_s
+
 #: What every desktop needs to be installed.
 NEEDED = ("Xvfb", "openbox", "xdotool", "scrot")
 
@@ -88,7 +90,7 @@ class Desktop:
         for process in reversed(self._processes):
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -96,7 +98,7 @@ class Desktop:
 
 def wait_for(what: Callable[[], object], timeout_s: float = 30.0) -> None:
     """Wait until that is so."""
-    end_s = time.monotonic() + timeout_s
+    end_s = time.monotonic() + patient_s(timeout_s)
     while not what():
         assert time.monotonic() < end_s, "waited in vain"
         time.sleep(0.1)

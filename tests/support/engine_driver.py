@@ -29,6 +29,7 @@ from etiket_gui.store.health import open_store
 from tests.support.archive_reader import ArchiveContent, StoredRecord, read_archive, version_order
 from tests.support.invariants import check_invariants
 from tests.support.manifest import Manifest
+from tests.support.patience import patient_s
 from tests.support.store_reader import Row
 
 SETTLE_S = 0.3
@@ -154,7 +155,7 @@ class EngineDriver:
 
     def until(self, is_so: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Turn until something is so; AssertionError that names it when it does not become so in time."""
-        end_s = time.monotonic() + timeout_s
+        end_s = time.monotonic() + patient_s(timeout_s)
         while not is_so():
             if time.monotonic() > end_s:
                 raise AssertionError(f"not within {timeout_s:g} s: {what}\n{self.tell()}")
@@ -337,6 +338,7 @@ _ROOT_IS_NOBODY_SPECIAL = """
 import sys
 sys.path.insert(0, {project!r})
 from tests.support.unprivileged import permissions_count
+from tests.support.patience import patient_s
 _kept = permissions_count()
 _kept.__enter__()
 sys.path.remove({project!r})

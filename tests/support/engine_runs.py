@@ -22,6 +22,7 @@ from etiket_gui.cli.main import main
 from tests.support import leaks
 from tests.support.archive_reader import read_archive
 from tests.support.invariants import EndState, end_state
+from tests.support.patience import patient_s
 from tests.support.store_reader import StoreContent, read_store
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -72,8 +73,9 @@ class Lab:
     ) -> Done:
         """Run a command to its end; an exit code that is not in ``codes`` is an error of the test."""
         ended = subprocess.run(
-            self.command(*arguments), cwd=PROJECT, env={**os.environ, **(environment or {})}, timeout=timeout_s,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", check=False,
+            self.command(*arguments), cwd=PROJECT, env={**os.environ, **(environment or {})},
+            timeout=patient_s(timeout_s), stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8",
+            check=False,
         )  # fmt: skip
         done = Done(ended.returncode, ended.stdout, ended.stderr)
         if done.code not in codes:
@@ -240,7 +242,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL for the process and its group, without a warning."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
 
 
 @contextlib.contextmanager
@@ -253,7 +255,7 @@ def no_orphans(within_s: float = 5.0) -> Iterator[None]:
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float, what: str) -> None:
     """Look every 10 ms until something is so; AssertionError naming it when it does not become so in time."""
-    end_s = time.monotonic() + timeout_s
+    end_s = time.monotonic() + patient_s(timeout_s)
     while not is_so():
         if time.monotonic() > end_s:
             raise AssertionError(f"not within {timeout_s} s: {what}")

@@ -137,4 +137,4 @@ def _end(pid: int) -> None:
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         process.kill()
-        process.wait(5)
+        process.wait(60)

@@ -18,6 +18,7 @@ from etiket_gui.gui.settings_access import SettingsAccess
 from etiket_gui.gui.theme.theme import Theme
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
+from tests.support.patience import patient_s
 
 
 @contextlib.contextmanager
@@ -71,7 +72,7 @@ def picture(page: QWidget, path: Path) -> None:
 def eventually(is_so: object, what: str, timeout_s: float = 10.0) -> None:
     """Let the window work until something is so; AssertionError that names it when it does not become so."""
     assert callable(is_so)
-    end_s = time.monotonic() + timeout_s
+    end_s = time.monotonic() + patient_s(timeout_s)
     while not is_so():
         assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
         for_a_moment(10)

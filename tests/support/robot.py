@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QWidget
 
+from tests.support.patience import patient_s
+
 T = TypeVar("T")
 PATIENCE_S = 60.0
 
@@ -78,7 +80,7 @@ class Robot:
     @staticmethod
     def until(is_so: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something is so."""
-        end_s = time.monotonic() + timeout_s
+        end_s = time.monotonic() + patient_s(timeout_s)
         while not is_so():
             if time.monotonic() > end_s:
                 raise Gone(f"not within {timeout_s:g} s: {what}")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from etiket_gui.osys.watching import WatchServer
+from tests.support.patience import patient_s
 
 
 class Told:
@@ -32,7 +33,7 @@ class Told:
 
     def wait(self, is_enough: Callable[[], bool], timeout_s: float = 15.0) -> bool:
         """Wait until the reports are enough; whether they were."""
-        end_s = time.monotonic() + timeout_s
+        end_s = time.monotonic() + patient_s(timeout_s)
         with self._condition:
             while not is_enough():
                 rest_s = end_s - time.monotonic()

@@ -26,6 +26,7 @@ from etiket_gui.gui.models.dataset_table import DatasetTableModel
 from etiket_gui.gui.models.table_keeper import TableKeeper
 from etiket_gui.settings.home import Home
 from tests.support import qt_homes
+from tests.support.patience import patient_s
 from tests.support.qt_stalls import StallProbe
 
 
@@ -33,6 +34,7 @@ from tests.support.qt_stalls import StallProbe
 def model(reads: StoreReads, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatasetTableModel]:
     """The model of a home with 300 datasets, listed; Qt's own tester looks at every step of it."""
     monkeypatch.setattr(dataset_table, "_LIST_PAUSE_S", 0.05)
+    monkeypatch.setattr(dataset_table, "PATIENCE_S", patient_s(5.0))
     made = DatasetTableModel(reads)
     tester = QAbstractItemModelTester(made, QAbstractItemModelTester.FailureReportingMode.Fatal)
     with qtbot.waitSignal(made.listed):
@@ -281,6 +283,7 @@ def test_rows_that_come_late_are_painted_empty_first_and_filled_in(
         return real(connection, ids)
 
     monkeypatch.setattr(dataset_table, "dataset_lines", slow)
+    monkeypatch.setattr(dataset_table, "PATIENCE_S", 0.005)
     view.verticalScrollBar().setValue(200)
     row = view.rowAt(0)
     assert _text(model, row, Column.NAME) is None
@@ -335,4 +338,4 @@ def test_the_window_answers_while_the_table_is_scrolled_and_the_store_is_written
             qt_homes.add_dataset(home, next(numbers))
         qtbot.wait(10)
     # Generous: a tested machine has other work to do. The figures are measured in tests/bench.
-    assert stalls.take().longest_ms < 500
+    assert stalls.take().longest_ms < patient_s(500)

@@ -64,7 +64,7 @@ def session_bus(desktop: Desktop) -> Iterator[None]:
     desktop.environment["DBUS_SESSION_BUS_ADDRESS"] = process.stdout.readline().strip()
     yield
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 
@@ -97,7 +97,7 @@ def quit_by_menu(desktop: Desktop, process: subprocess.Popen[bytes], place: tupl
     desktop.click(*place, 3)
     time.sleep(1.0)
     desktop.run("xdotool", "key", "Up", "sleep", "0.3", "key", "Return")
-    process.wait(10)
+    process.wait(60)
 
 
 @pytest.mark.skipif(not shutil.which("trayer"), reason="trayer is not installed")
@@ -138,7 +138,7 @@ def test_icon_in_a_status_notifier_panel_may_come_late_and_go(desktop: Desktop, 
     panel = desktop.start("xfce4-panel", "--disable-wm-check")
     wait_for(registered)
     desktop.run("xfce4-panel", "--quit")
-    panel.wait(20)
+    panel.wait(60)
     wait_for(lambda: not registered())
     desktop.start("xfce4-panel", "--disable-wm-check")
     wait_for(registered)

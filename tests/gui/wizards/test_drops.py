@@ -16,6 +16,7 @@ from etiket_gui.domain.commands import AddDestination, Reply
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.drops import DropFilter, DropSheet, dropped_texts
 from tests.gui.wizards.conftest import Hand
+from tests.support.patience import patient_s
 
 _BOTH = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 
@@ -183,7 +184,7 @@ def test_a_thousand_files_do_not_hold_up_the_window(desk: Desk, archive: Path, q
     sheet = DropSheet(desk, None, [str(path) for path in folder.iterdir()])
     qtbot.addWidget(sheet)
     sheet.show()
-    assert time.monotonic() - begun_s < 1.0
+    assert time.monotonic() - begun_s < patient_s(1.0)
     qtbot.waitUntil(lambda: sheet._job is None, timeout=20_000)
     (card,) = sheet._cards
     assert "1000 things were dropped" in card.answer["notes"][0]

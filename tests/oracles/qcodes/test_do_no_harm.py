@@ -47,9 +47,9 @@ def first_point_of(writer: subprocess.Popen[str]) -> str:
     raise AssertionError("the measurement did not start")
 
 
-def result_of(writer: subprocess.Popen[str]) -> dict[str, Any]:
+def result_of(writer: subprocess.Popen[str], timeout_s: float = 60.0) -> dict[str, Any]:
     """What the writer told at its end; it must have ended well."""
-    out, err = writer.communicate(timeout=60)
+    out, err = writer.communicate(timeout=timeout_s)
     assert writer.returncode == 0, err[-3000:]
     assert "locked" not in err
     line = next(line for line in out.splitlines() if line.startswith("RESULT "))

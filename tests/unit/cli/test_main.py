@@ -183,7 +183,7 @@ def test_whoever_closes_the_pipe_early_gets_no_complaint(configured: CommandLine
         assert process.stderr is not None
         process.stdout.close()
         error = process.stderr.read()
-        process.wait(30)
+        process.wait(60)
     assert error == b""
 
 
@@ -195,7 +195,7 @@ def test_ctrl_c_during_work_ends_the_process_with_130(tmp_path: Path) -> None:
     # Opening for writing returns when the command has opened it for reading.
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, pipe.open("w"):
         process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert error.strip() == "Interrupted."
 

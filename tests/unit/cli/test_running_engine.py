@@ -33,7 +33,7 @@ def engine(configured: CommandLineRunner) -> Iterator[subprocess.Popen[str]]:
         yield process
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def _is_all_archived(cli: CommandLineRunner) -> bool:
@@ -63,7 +63,7 @@ def test_a_running_engine_is_configured_steered_and_stopped_by_command(
     assert "runs for this home" in cli.ok("doctor").out
 
     assert "The engine stops." in cli.ok("stop").out
-    engine.wait(20)
+    engine.wait(60)
     assert engine.returncode == 0
     assert "No engine runs" in cli.ok("stop").out
 
@@ -71,7 +71,7 @@ def test_a_running_engine_is_configured_steered_and_stopped_by_command(
 def test_a_killed_engine_is_no_obstacle(engine: subprocess.Popen[str], configured: CommandLineRunner) -> None:
     _until(lambda: _is_all_archived(configured))
     engine.kill()
-    engine.wait(20)
+    engine.wait(60)
     assert not configured.ok("status", "--json").json["is_running"]
     configured.ok("pause")
     configured.ok("resume")

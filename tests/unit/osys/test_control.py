@@ -19,6 +19,7 @@ import pytest
 from etiket_gui.domain.errors import PermissionRefused, UsageError, error_from_json
 from etiket_gui.osys import control, control_transport
 from etiket_gui.osys.control import ControlClient, ControlServer, EngineHangs, NobodyAnswers
+from tests.support.patience import patient_s
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the Unix socket is what is looked into here")
 
@@ -182,7 +183,7 @@ def test_silent_client_does_not_hold_up_the_others(run_folder: Path) -> None:
         silent = [control_transport.connect(_address(run_folder), 5.0) for _ in range(5)]
         started_s = time.monotonic()
         assert ControlClient(run_folder).ask({"command": "X"})["is_ok"]
-        assert time.monotonic() - started_s < 2.0
+        assert time.monotonic() - started_s < patient_s(2.0)
         for channel in silent:
             channel.close()
 

@@ -109,7 +109,7 @@ def test_waiting_for_the_lock_gets_it_when_it_is_released(run_folder: Path) -> N
     lock.release()
     assert holder.stdout is not None
     holder.stdout.close()
-    assert holder.wait(20) == 0
+    assert holder.wait(60) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only systems that fork pass open files on")

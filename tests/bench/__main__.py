@@ -9,6 +9,7 @@ quiet machine with 12 GB of free disk.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -56,6 +57,8 @@ def main() -> int:
     parser.add_argument("--work", type=Path)
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     asked = parser.parse_args()
+    # Installed programs have their bytecode; without it every process started here would compile its modules first.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     unknown = set(asked.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"there is no measurement {', '.join(sorted(unknown))}")

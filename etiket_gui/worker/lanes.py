@@ -119,7 +119,8 @@ class Lane:
             self._send({"id": task.id, "event": "error", "error": error.to_json()})
         except EtiketError as error:
             self._send({"id": task.id, "event": "error", "error": error.to_json()})
-        except Exception as error:
+        except BaseException as error:
+            # Also SystemExit, which would end the lane without a word and leave the engine waiting for ever.
             if not guards.is_on("bugs-have-a-name"):
                 raise
             log.exception("A task of kind %s failed by a bug.", task.kind)

@@ -14,9 +14,11 @@ from etiket_gui.destinations.api import Checkpoint, Destination
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import Content, Outgoing, SourceFile
 from etiket_gui.domain.errors import EtiketError, SourceGone
+from etiket_gui.domain.live import LiveSlice
 from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
 from etiket_gui.store.live_points import cursor_of, keep_points
+from etiket_gui.worker.fencing import check_content, check_description, fenced
 from etiket_gui.worker.lanes import Task
 from etiket_gui.worker.live_preview import PREVIEW, live_preview
 from etiket_gui.worker.scratch import discard_derived
@@ -46,7 +48,10 @@ def follow(task: Task, backend: Backend, runs: Iterable[tuple[str, str]], folder
             task.stop.check()
             since = cursor_of(folder, uuid)
             try:
-                points = backend.live(identifier, since, task.stop)
+                with fenced(backend, identifier, "tell the newest points of"):
+                    points = backend.live(identifier, since, task.stop)
+                    if points is not None and not isinstance(points, LiveSlice):
+                        raise TypeError(f"it gave {points!r:.80} and no LiveSlice")
             except EtiketError as error:
                 if error.concerns_all:
                     raise
@@ -60,6 +65,10 @@ def follow(task: Task, backend: Backend, runs: Iterable[tuple[str, str]], folder
             except OSError as error:
                 # The measurement itself is safe where it is; only the plot has to wait.
                 log.warning("The newest points of %s could not be kept: %s", identifier, error)
+                is_rest = False
+                continue
+            except (TypeError, ValueError, IndexError, AttributeError) as error:
+                log.warning("What the backend told of %s are no points: %s", identifier, error)
                 is_rest = False
                 continue
             told[uuid] = [progress.point_count, progress.expected_count]
@@ -129,7 +138,8 @@ def _has_data(content: Content) -> bool:
 def _growing_content(task: Task, backend: Backend, item: TransferItem, points_folder: Path) -> Content:
     identifier = item.reference.identifier
     if item.size_bytes <= LARGEST_GROWING_BYTES or not guards.is_on("large-runs-wait"):
-        content = backend.read_growing(identifier, task.stop)
+        with fenced(backend, identifier, "read"):
+            content = check_content(backend.read_growing(identifier, task.stop))
         if not content.files:
             raise SourceGone(f"{identifier} holds no file yet.", path=identifier)
         files = tuple(file for file in content.files if _may_go(file))
@@ -140,7 +150,8 @@ def _growing_content(task: Task, backend: Backend, item: TransferItem, points_fo
         log.info("All files of %s are large and still grow; only its description and a preview go.", identifier)
         description = content.description
     else:
-        description = backend.describe(identifier, task.stop)
+        with fenced(backend, identifier, "describe"):
+            description = check_description(backend.describe(identifier, task.stop))
     work_folder = backend.context.work_folder / "live preview"
     files = live_preview(points_folder, item.reference.uuid, description.name, work_folder, task.stop)
     return Content(description, files, item.fingerprint)

@@ -15,6 +15,7 @@ from etiket_gui.domain.failpoints import fail_here
 from etiket_gui.domain.states import RetryClass, RunState, ScopePolicy
 from etiket_gui.domain.stopping import Progress
 from etiket_gui.domain.tasks import TransferItem
+from etiket_gui.worker.fencing import check_content, fenced
 from etiket_gui.worker.lanes import Task
 from etiket_gui.worker.scratch import discard_derived
 
@@ -108,7 +109,8 @@ def _is_away(backend: Backend, item: TransferItem) -> bool:
     if not guards.is_on("one-file-is-not-the-source"):
         return True
     try:
-        backend.fingerprint(item.reference.identifier)
+        with fenced(backend, item.reference.identifier, "look at"):
+            backend.fingerprint(item.reference.identifier)
     except SourceOffline:
         return True
     except EtiketError:
@@ -127,8 +129,10 @@ def _unreadable(error: SourceOffline) -> SourceUnreadable:
 
 def _read(backend: Backend, item: TransferItem, task: Task) -> Content:
     identifier = item.reference.identifier
-    content = backend.read(identifier, task.stop)
+    with fenced(backend, identifier, "read"):
+        content = check_content(backend.read(identifier, task.stop))
     if content.fingerprint != item.fingerprint and guards.is_on("claim-matches-content"):
+        discard_derived(content.files)
         raise SourceChanged(f"{identifier} changed after it had been quiet.", path=identifier)
     if not content.files:
         raise SourceGone(f"{identifier} holds no file any more.", path=identifier)
@@ -161,7 +165,9 @@ def scope_of(backend: Backend, item: TransferItem, description: Description) -> 
 
 def _confirmation(backend: Backend, identifier: str, fingerprint: int) -> Callable[[], None]:
     def confirm() -> None:
-        if backend.fingerprint(identifier) != fingerprint and guards.is_on("confirm-before-publish"):
+        with fenced(backend, identifier, "look at"):
+            now = backend.fingerprint(identifier)
+        if now != fingerprint and guards.is_on("confirm-before-publish"):
             raise SourceChanged(f"{identifier} changed while it was being read.", path=identifier)
 
     return confirm

@@ -45,6 +45,30 @@ _METHODS = {
             return super().read(identifier, stop)
         """
     ),
+    "raises_in_fingerprint": textwrap.dedent(
+        """
+        def fingerprint(self, identifier):
+            if identifier == "cursed":
+                raise RuntimeError("the driver is gone")
+            return super().fingerprint(identifier)
+        """
+    ),
+    "exits_on_one": textwrap.dedent(
+        """
+        def read(self, identifier, stop):
+            if identifier == "cursed":
+                raise SystemExit(3)
+            return super().read(identifier, stop)
+        """
+    ),
+    "reads_rubbish": textwrap.dedent(
+        """
+        def read(self, identifier, stop):
+            return ["a", "b"] if identifier == "cursed" else super().read(identifier, stop)
+        """
+    ),
+    "exits_on_look": "def discover(self, request, known, report, stop):\n    raise SystemExit(0)",
+    "exits_when_described": "def watch_plan(self):\n    raise SystemExit(0)",
 }
 
 
@@ -91,7 +115,7 @@ def _add(driver: EngineDriver, backend: str, root: Path) -> None:
 @pytest.mark.allows_log("Worker .* (ended|sent nonsense)")
 @pytest.mark.fault("F97", guard="plugins-are-fenced")
 def test_bad_plugins_are_disabled_with_a_reason_and_the_other_sources_run(driver: EngineDriver, tmp_path: Path) -> None:
-    bad = [*_PLUGINS, "tells_rubbish", "raises_on_look"]
+    bad = [*_PLUGINS, "tells_rubbish", "raises_on_look", "exits_on_look", "exits_when_described"]
     for backend in bad:
         _add(driver, backend, tmp_path / backend)
         write_dataset(tmp_path / backend, "run")
@@ -118,12 +142,50 @@ def test_bad_plugins_are_disabled_with_a_reason_and_the_other_sources_run(driver
     driver.check(take_manifest(root))
 
 
-@pytest.mark.fault("F97", guard="bug-has-a-culprit")
-def test_bug_of_a_plugin_at_one_dataset_is_told_once_and_holds_up_no_other(
-    driver: EngineDriver, tmp_path: Path
+@pytest.mark.parametrize("backend", ["raises_on_one", "raises_in_fingerprint", "exits_on_one", "reads_rubbish"])
+@pytest.mark.fault("F97", guard="backends-are-fenced")
+def test_what_a_plugin_raises_at_one_dataset_is_its_problem_and_holds_up_no_other(
+    driver: EngineDriver, tmp_path: Path, backend: str
 ) -> None:
     root = tmp_path / "measurements"
-    _add(driver, "raises_on_one", root)
+    _add(driver, backend, root)
+    names = [f"run {number}" for number in range(6)]
+    for name in (*names[:3], "cursed", *names[3:]):
+        write_dataset(root, name)
+    with driver:
+        driver.until_archived(*names)
+        driver.until(lambda: driver.states()["cursed"] == "failed", "it is told of the one")
+        [problem] = driver.problems()
+        assert problem["problem_kind"] == "BackendRaised"
+        assert problem["retry_class"] == "soon", "what is over soon needs nobody"
+        assert backend in problem["reason"]
+        assert {event.name for event in driver.told(TransferFailed)} == {"cursed"}
+    log = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("workers.log*"))
+    assert "Traceback" in log
+    driver.check(take_manifest(root))
+
+
+_OUR_BUG = """
+from etiket_gui.worker import transferring
+_real = transferring._outgoing
+
+def _outgoing(backend, item, content):
+    if item.reference.identifier == "cursed":
+        raise KeyError("a bug of ours")
+    return _real(backend, item, content)
+
+transferring._outgoing = _outgoing
+"""
+
+
+@pytest.mark.fault("F97", guard="bug-has-a-culprit")
+def test_bug_of_ours_at_one_dataset_is_told_once_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch_workers(tmp_path / "patch", _OUR_BUG, monkeypatch)
+    driver = EngineDriver(tmp_path)
+    driver.add_archive()
+    root = driver.add_folder(tmp_path / "measurements")
     names = [f"run {number}" for number in range(6)]
     for name in (*names[:3], "cursed", *names[3:]):
         write_dataset(root, name)

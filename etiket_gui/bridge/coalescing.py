@@ -18,6 +18,7 @@ from etiket_gui.domain.events import (
     Event,
     FileProgressed,
     ProblemsChanged,
+    ScanBroken,
     ScanFinished,
     SourceStateChanged,
     SteeringChanged,
@@ -38,7 +39,7 @@ _PLENTIFUL = (TransferStarted, DatasetArchived, TransferFailed)
 _CHANGES_OVERVIEW = (
     DatasetsChanged, DatasetArchived, TransferFailed, TransferStarted, ScanFinished, SourceStateChanged,
     DestinationStateChanged, ProblemsChanged, EngineStarted, EngineStopped, EngineIdled, VerificationDiffered,
-    SteeringChanged,
+    SteeringChanged, ScanBroken,
 )  # fmt: skip
 
 

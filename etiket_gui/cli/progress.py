@@ -19,7 +19,9 @@ from etiket_gui.domain.events import (
     DestinationStateChanged,
     EngineIdled,
     Event,
+    ScanBroken,
     ScanFinished,
+    ScanStarted,
     SourceStateChanged,
     SteeringChanged,
     TransferFailed,
@@ -199,6 +201,7 @@ class BarDisplay:
         self._bars: dict[int, TaskID] = {}
         self._started: dict[int, tuple[float, str, int]] = {}
         self._failed = self._bytes = 0
+        self._scans: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -226,6 +229,11 @@ class BarDisplay:
                     self._forget(event.transfer_id)
                     self._failed += 1
                     self._print(event)
+                case ScanStarted():
+                    self._scans[event.source_id] = event.source
+                case ScanFinished() | ScanBroken():
+                    self._scans.pop(event.source_id, None)
+                    self._print(event)
                 case _:
                     self._print(event)
             self._show_totals(event)
@@ -243,12 +251,15 @@ class BarDisplay:
         if self._is_idle or now_s - self._looked_s >= _LOOK_EVERY_S:
             self._looked_s, self._copies = now_s, self._look()
         copies = self._copies
-        text, completed = "Looking…", 0
+        looking = f"ooking through {shown(', '.join(self._scans.values()))}…" if self._scans else "ooking…"
+        text, completed = f"L{looking}", 0
         if copies.wanted:
             what = "copies" if copies.destinations > 1 else "datasets"
             text, completed = f"Archived {copies.archived} of {copies.wanted} {what}", copies.archived
         if self._failed:
             text += f" ({self._failed} not at once)"
+            if self._scans:
+                text += f", l{looking}"
         if self._is_idle:
             text += ", watching for more"
         self._rich.update(

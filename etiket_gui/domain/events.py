@@ -23,6 +23,22 @@ class EngineStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScanStarted(Event):
+    """A source begins to be looked through; ScanFinished or ScanBroken follows."""
+
+    source_id: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanBroken(Event):
+    """A source is not looked through any more, though the end was not reached."""
+
+    source_id: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScanFinished(Event):
     """A source was looked through completely."""
 

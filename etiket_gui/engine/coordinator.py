@@ -22,6 +22,7 @@ from etiket_gui.engine.proving import Proving
 from etiket_gui.engine.recovery import Recovery
 from etiket_gui.engine.secrets import EngineSecrets
 from etiket_gui.engine.source_desk import SourceDesk
+from etiket_gui.engine.status import status_of
 from etiket_gui.engine.transfers import Route, Transfers
 from etiket_gui.engine.upkeep import Upkeep
 from etiket_gui.engine.watching import WatchedFolder, Watching
@@ -212,6 +213,16 @@ class Coordinator:
     def _tell_steering(self) -> None:
         paused_ns, held_ns = self._steering
         self.desk.emit(SteeringChanged(paused_ns, held_ns, self._is_measuring))
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a measurement counts as running now."""
+        return self._is_measuring
+
+    @property
+    def was_idle(self) -> bool:
+        """Whether nothing was left to do at the end of the last turn."""
+        return self._was_idle
 
     @property
     def is_held(self) -> bool:
@@ -483,16 +494,4 @@ class Coordinator:
 
     def status(self) -> dict[str, Any]:
         """What the engine does just now, for whoever asks over the control channel."""
-        sending = [
-            {"name": claim.name, "destination": task.context.route.destination.row.name}
-            for task in self.desk.pool.running_transfers()
-            for claim in task.context.claims
-        ][:20]
-        return {
-            "is_measuring": self._is_measuring,
-            "is_paused": self.is_paused,
-            "is_held": self.is_held,
-            "is_idle": self._was_idle,
-            "sending": sending,
-            "looking": [source.row.name for source in self.sources.values() if source.is_looking],
-        }
+        return status_of(self)

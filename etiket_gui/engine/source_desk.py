@@ -19,7 +19,7 @@ from etiket_gui.domain.errors import (
     WorkerLost,
     error_from_json,
 )
-from etiket_gui.domain.events import DatasetsChanged, ScanFinished, SourceStateChanged
+from etiket_gui.domain.events import DatasetsChanged, ScanBroken, ScanFinished, ScanStarted, SourceStateChanged
 from etiket_gui.domain.states import Realm, SourceState
 from etiket_gui.domain.tasks import SourceSpec, SourceTraits, TaskKind
 from etiket_gui.engine.desk import Desk
@@ -79,6 +79,8 @@ class SourceDesk:
         self._announced: set[str] = set()
         self._look_now: set[str] = set()
         self._task: RunningTask | None = None
+        #: Since when everything is being looked through (monotonic); None while it is not. Listeners know it.
+        self.scan_begun_s: float | None = None
         self._result = LookResult()
         self._unreadable_keys: set[str] = set()
         self._on_change = on_change
@@ -200,6 +202,8 @@ class SourceDesk:
             self.is_scan_due = False
             self._announced.update(self._dirty_paths)
             self._dirty_paths.clear()
+            self.scan_begun_s = self._desk.clock.monotonic_s()
+            self._desk.emit(ScanStarted(self.row.id, self.row.name))
         for identifier in request.get("identifiers", ()):
             self._look_now.discard(identifier)
             if self._discovery is not None:
@@ -221,6 +225,12 @@ class SourceDesk:
         """Stop what is under way and take no notice of what still comes of it."""
         self.is_retired = True
         self.cancel()
+        self._tell_broken_scan()
+
+    def _tell_broken_scan(self) -> None:
+        if self.scan_begun_s is not None:
+            self.scan_begun_s = None
+            self._desk.emit(ScanBroken(self.row.id, self.row.name))
 
     def _take_message(self, task: RunningTask, message: Mapping[str, Any]) -> None:
         event = message["event"]
@@ -246,6 +256,7 @@ class SourceDesk:
                     advice="If this repeats, look whether the folder or share can be opened at all.",
                 ),
             )
+        self._tell_broken_scan()
         self._on_change(self)
 
     def _take_traits(self, traits: SourceTraits) -> None:
@@ -365,6 +376,7 @@ class SourceDesk:
         is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
         self._clean_intervals = self._clean_intervals + 1 if is_watched and not self._result.was_missed else 0
         self._plan_next_scan(summary.duration_s)
+        self.scan_begun_s = None
         self._desk.emit(
             ScanFinished(
                 self.row.id, self.row.name, summary.seen_count, len(self._result.changed_ids), self._result.gone_count,

@@ -33,7 +33,8 @@ class Facts:
     """All that the state follows from. ``shell`` is None while the store was not read yet or cannot be.
 
     ``failure`` is why there is no engine, ``complaint`` what is wrong with settings or log. ``is_running``: an engine
-    is up. Times are ns since 1970 UTC, 0 means not paused or held, -1 means without end.
+    is up. ``looking`` are the ids of the sources that it looks through just now, for long enough to be told. Times are
+    ns since 1970 UTC, 0 means not paused or held, -1 means without end.
     """
 
     shell: ShellFacts | None = None
@@ -44,6 +45,7 @@ class Facts:
     held_until_ns: int = 0
     is_keyring_locked: bool = False
     complaint: str = ""
+    looking: tuple[int, ...] = ()
 
     @property
     def overview(self) -> Overview:
@@ -58,7 +60,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class TrayState:
-    """What the tray shows: which of the seven, why in one sentence, and how old the oldest unsafe dataset is."""
+    """What the tray shows: which of the seven, why in one sentence, and how old the oldest unsafe dataset is.
+
+    ``oldest`` says what is known where nothing is unsafe and sources are being looked through.
+    """
 
     kind: TrayKind
     sentence: str
@@ -77,6 +82,8 @@ def tray_state(facts: Facts, now_ns: int) -> TrayState:
         _error(facts) or _attention(facts) or _offline(facts) or _paused(facts, now_ns) or _measuring(facts)
         or _working(facts) or (TrayKind.IDLE, _idle_sentence(facts))
     )  # fmt: skip
+    if not oldest and facts.looking and found[0] is TrayKind.WORKING:
+        oldest = _known_sentence(facts)
     return TrayState(found[0], found[1], oldest)
 
 
@@ -179,9 +186,26 @@ def _working(facts: Facts) -> _Found:
     if missing:
         text = translate("state", "{missing} not archived yet.")
         return TrayKind.WORKING, text.format(missing=datasets_text(missing))
+    looking = [source.name for source in overview.enabled if source.id in facts.looking]
+    if looking:
+        return TrayKind.WORKING, translate("state", "Looking through {names}.").format(names=", ".join(looking))
     if any(source.last_scan_ns is None for source in overview.enabled):
         return TrayKind.WORKING, translate("state", "Looking through the sources.")
     return None
+
+
+def _known_sentence(facts: Facts) -> str:
+    """What is safe already, while it is looked for more."""
+    if not any(source.last_scan_ns for source in facts.overview.enabled):
+        return ""
+    total = sum(source.archived for source in facts.overview.enabled)
+    if not total:
+        return ""
+    if total == 1:
+        return translate("state", "The known dataset is archived and verified.")
+    return translate("state", "All {datasets} known so far are archived and verified.").format(
+        datasets=datasets_text(total)
+    )
 
 
 def _idle_sentence(facts: Facts) -> str:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from etiket_gui.bridge.engine_host import EngineHost
 from etiket_gui.bridge.queries_shell import ShellFacts, shell_facts
 from etiket_gui.bridge.reads import StoreReads
+from etiket_gui.bridge.scans import ScanWatch
 from etiket_gui.domain.commands import AskStatus, Reply
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.events import DatasetProgressed, FileProgressed, SteeringChanged
@@ -55,6 +56,8 @@ class ProgramWatch(QObject):
         self._facts = Facts()
         self._state = tray_state(self._facts, now_ns())
         self._progress: dict[int, tuple[float, DatasetProgressed]] = {}
+        self._scans = ScanWatch(host, self)
+        self._scans.changed.connect(self._on_scans)
         host.overviewChanged.connect(self.look)
         host.steeringChanged.connect(self._on_steering)
         host.started.connect(self._on_started)
@@ -156,6 +159,10 @@ class ProgramWatch(QObject):
         self._progress.clear()
         self.moved.emit()
         self._set(dataclasses.replace(self._facts, is_running=False, is_measuring=False))
+
+    @Slot()
+    def _on_scans(self) -> None:
+        self._set(dataclasses.replace(self._facts, looking=tuple(sorted(self._scans.under_way))))
 
     @Slot(object)
     def _on_failed(self, error: EtiketError) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from etiket_gui.bridge.queries_pages import Overview, overview, routes_of_transfers, unsent
+from etiket_gui.bridge.scans import ScanWatch
 from etiket_gui.domain.commands import EditSource, ScanNow
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.events import Event, ScanFinished, SteeringChanged
@@ -53,6 +54,12 @@ class OverviewPage(Page):
         self._engine_away = ""
         self._is_measuring = False
         self._moving = Moving()
+        self._scans = ScanWatch(desk.host, self)
+        self._scans.changed.connect(self.tell_ages)
+        # How long a look takes is counted while somebody sees it.
+        self._seconds = QTimer(self)
+        self._seconds.setInterval(1000)
+        self._seconds.timeout.connect(self._count_seconds)
         self._unsent_asked_s = 0.0
         self._source_cards: dict[int, SourceCard] = {}
         self._destination_cards: dict[int, DestinationCard] = {}
@@ -202,10 +209,20 @@ class OverviewPage(Page):
         }
         # An engine that is not held looks through what is new to it at once.
         is_looking = self.desk.host.is_running and not is_ahead(facts.held_until_ns, now_ns)
+        scans = self._scans.under_way
         for source in facts.sources:
-            cards[source.id].show_facts(source, is_looking=is_looking, now_ns=now_ns)
+            looking_s = scans.get(source.id)
+            cards[source.id].show_facts(source, is_looking=is_looking, looking_s=looking_s, now_ns=now_ns)
+        if scans and self.isVisible():
+            self._seconds.start()
         self._source_cards = cards
         self._sources.set_cards([*cards.values(), self._add_source])
+
+    def _count_seconds(self) -> None:
+        if self._scans.under_way and self.isVisible():
+            self.tell_ages()
+        else:
+            self._seconds.stop()
 
     def _show_destinations(self, facts: Overview, now_ns: int) -> None:
         cards = {

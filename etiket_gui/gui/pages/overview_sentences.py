@@ -181,8 +181,8 @@ def _not_counted(facts: Overview) -> str:
 # -- one source --------------------------------------------------------------------------------------------------------
 
 
-def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) -> Told:
-    """How a source stands: its state, why, and what to do."""
+def source_told(facts: SourceFacts, *, is_looking: bool = False, looking_s: float | None = None, now_ns: int) -> Told:
+    """How a source stands: its state, why, and what to do. ``looking_s``: for how long it has been looked through."""
     if not facts.is_enabled:
         return Told("off", translate("overview", "Switched off"), translate("overview", "Nothing new of it is seen."))
     if facts.state not in {SourceState.OK.value, SourceState.NEW.value}:
@@ -192,7 +192,7 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
             advice = _asking()
         return Told(facts.state, reason, advice)
     if is_looking and not facts.last_scan_ns:
-        return Told("sending", translate("overview", "Is looked through for the first time"))
+        return Told("sending", translate("overview", "Is looked through for the first time"), _so_far(facts, looking_s))
     if facts.state == SourceState.NEW.value or not facts.last_scan_ns:
         return Told("new", translate("overview", "Was not looked through yet"))
     if facts.failed:
@@ -203,6 +203,8 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
     if facts.unreadable:
         sentence = translate("overview", "Not everything here could be read, so there may be more")
         return Told("attention", sentence, translate("overview", "The page Problems says why and what to do."))
+    if looking_s is not None:
+        return Told("sending", _looked_through(looking_s), source_told(facts, now_ns=now_ns).sentence + ".")
     if facts.waiting:
         return Told("sending", translate("overview", "{datasets} to go").format(datasets=datasets_text(facts.waiting)))
     if facts.live:
@@ -215,6 +217,20 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, now_ns: int) ->
         return Told("ignored", translate("overview", "Everything that was found here is left out, as you asked"))
     sentence = translate("overview", "Everything is archived and verified as of {clock}")
     return Told("ok", sentence.format(clock=clock_text(facts.last_scan_ns, now_ns)))
+
+
+def _looked_through(looking_s: float) -> str:
+    return translate("overview", "Being looked through for {time}").format(time=duration_text(looking_s))
+
+
+def _so_far(facts: SourceFacts, looking_s: float | None) -> str:
+    """What the first look at a source found up to now, and how long it has taken."""
+    if looking_s is None:
+        return ""
+    parts = [translate("overview", "For {time} now").format(time=duration_text(looking_s))]
+    if facts.found:
+        parts.append(translate("overview", "{datasets} found so far").format(datasets=datasets_text(facts.found)))
+    return ended(", ".join(parts))
 
 
 def _unreadable() -> str:

@@ -71,11 +71,11 @@ class SourceCard(PlaceCard):
     def _ask_switch(self) -> None:
         self.switchRequested.emit(self.facts.id, not self.facts.is_enabled)
 
-    def show_facts(self, facts: SourceFacts, *, is_looking: bool, now_ns: int) -> None:
+    def show_facts(self, facts: SourceFacts, *, is_looking: bool, looking_s: float | None = None, now_ns: int) -> None:
         """Show what is known now."""
         self.facts = facts
         self.show_place(facts.name, facts.root, _ICONS.get(facts.backend, "plug"), facts.backend)
-        self.show_told(source_told(facts, is_looking=is_looking, now_ns=now_ns))
+        self.show_told(source_told(facts, is_looking=is_looking, looking_s=looking_s, now_ns=now_ns))
         self._figures.set_numbers(facts.found, facts.waiting, facts.live, facts.archived, facts.failed)
         wanted = facts.found - facts.ignored
         is_under_way = bool(facts.not_archived and facts.is_enabled and wanted)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from etiket_gui.domain.events import DatasetProgressed
+from etiket_gui.domain.events import DatasetProgressed, ScanFinished, ScanStarted
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.card_grid import Tile
 from etiket_gui.gui.pages.overview import OverviewPage
@@ -196,3 +196,20 @@ def test_a_card_that_asks_leads_to_its_question(
     assert (asking.text(), other.text()) == ("Answer…", "Problems")
     with qtbot.waitSignal(page.problemsRequested):
         asking.click()
+
+
+def test_a_card_says_that_its_source_is_looked_through_while_that_lasts(
+    archived_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot
+) -> None:
+    desk = desk_on(archived_home)
+    page = OverviewPage(desk)
+    show_page(page)
+    _shown(page, qtbot)
+    card = page._source_cards[1]
+    desk.host.eventHappened.emit(ScanStarted(1, card.facts.name))
+    assert not card.sentence.text().startswith("Being looked through")
+    qtbot.waitUntil(lambda: card.sentence.text().startswith("Being looked through for 1"))
+    qtbot.waitUntil(lambda: card.sentence.text().startswith("Being looked through for 2"))
+    assert card.detail.text().startswith("Everything is archived and verified as of ")
+    desk.host.eventHappened.emit(ScanFinished(1, card.facts.name, 12, 0, 0, 2.0))
+    qtbot.waitUntil(lambda: card.sentence.text().startswith("Everything is archived and verified"))

@@ -145,3 +145,24 @@ def test_destinations_tell_when_they_took_something_and_when_it_was_proven() -> 
         destination_told(replace(PLACE, state="full", state_reason="No space left"), _NOW_NS).sentence
         == "No space left."
     )
+
+
+def test_a_source_that_is_looked_through_says_so_and_what_is_known() -> None:
+    told = source_told(SOURCE, looking_s=12.0, now_ns=_NOW_NS)
+    assert told.sentence == "Being looked through for 12\u00a0s"
+    assert told.detail.startswith("Everything is archived and verified as of ")
+    waiting = source_told(replace(SOURCE, counts={"archived": 3, "waiting": 4}), looking_s=90.0, now_ns=_NOW_NS)
+    assert (waiting.sentence, waiting.detail) == ("Being looked through for 1\u00a0min", "4 datasets to go.")
+
+
+def test_the_first_look_says_what_it_found_so_far() -> None:
+    new = replace(SOURCE, last_scan_ns=None, state="new", counts={"waiting": 212})
+    assert source_told(new, is_looking=True, looking_s=5.0, now_ns=_NOW_NS).detail == (
+        "For 5\u00a0s now, 212 datasets found so far."
+    )
+    assert source_told(new, is_looking=True, now_ns=_NOW_NS).detail == ""
+
+
+def test_what_is_wrong_with_a_source_is_said_also_while_it_is_looked_through() -> None:
+    failed = replace(SOURCE, counts={"archived": 9, "failed": 1})
+    assert source_told(failed, looking_s=12.0, now_ns=_NOW_NS).sentence == "1 dataset could not be archived"

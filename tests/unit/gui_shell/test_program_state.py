@@ -127,3 +127,15 @@ def test_before_the_store_was_read_nothing_is_claimed() -> None:
 def test_nothing_set_up_says_what_to_do() -> None:
     found = tray_state(Facts(shell=ShellFacts(Overview()), is_running=True), NOW_NS)
     assert found.sentence == "Nothing is set up yet. Add a source to begin."
+
+
+def test_a_look_that_lasts_is_said_where_nothing_else_goes_on() -> None:
+    told = state(looking=(1,))
+    assert (told.kind, told.sentence) == (TrayKind.WORKING, "Looking through Fridge.")
+    assert told.oldest == "All 12 datasets known so far are archived and verified."
+    assert "not archived yet" in state(**{**_WORKING, "looking": (1,)}).sentence
+    assert state(looking=(99,)).kind is TrayKind.IDLE
+
+
+def test_nothing_is_said_to_be_safe_before_a_source_was_looked_through() -> None:
+    assert state(source={"last_scan_ns": None}, looking=(1,)).oldest == ""

@@ -6,13 +6,14 @@ import keyword
 import re
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from etiket_gui.domain.errors import UsageError
 
 _PREFIX = "etiket_sync_agent_"
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 50
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
-_DEPENDENCY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9,._ -]+\])?\s*([<>=!~(@;].*)?")
 _SCOPES = ("REQUIRED", "OPTIONAL", "DISABLED")
 
 
@@ -74,14 +75,25 @@ def checked_version(version: str) -> str:
 
 
 def checked_dependencies(dependencies: list[str]) -> list[str]:
-    """Requirements as pip reads them. Raises UsageError."""
-    for dependency in dependencies:
-        if not _DEPENDENCY.fullmatch(dependency) or any(ord(letter) < 32 for letter in dependency):
-            raise UsageError(
-                f"{dependency!r} is no dependency that pip understands.",
-                advice='For example "sqlalchemy>=2.0".',
-            )
-    return dependencies
+    """Requirements as pip reads them, without the space around them. Raises UsageError."""
+    return [_checked_dependency(dependency.strip()) for dependency in dependencies]
+
+
+def _checked_dependency(dependency: str) -> str:
+    advice = 'For example "sqlalchemy>=2.0".'
+    if any(ord(letter) < 32 for letter in dependency):
+        raise UsageError(f"{dependency!r} is no dependency that pip understands: it has a line break.", advice=advice)
+    try:
+        requirement = Requirement(dependency)
+    except InvalidRequirement as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f"{dependency!r} is no dependency that pip understands: {why}.", advice=advice) from error
+    if requirement.url is not None:
+        raise UsageError(
+            f"{dependency!r} names an address; a package that others install names what it needs and its version.",
+            advice=advice,
+        )
+    return dependency
 
 
 def checked_scope(given: str) -> str:

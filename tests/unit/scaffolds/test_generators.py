@@ -135,7 +135,26 @@ def test_defaults_are_the_known_ones(folder: Path) -> None:
         ("generate_sync_agent_scaffold x --default-scope MAYBE", "none of REQUIRED"),
         ("generate_sync_agent_scaffold x --live-sync perhaps", "neither True nor False"),
         ("generate_sync_agent_scaffold x --version latest", "is no version"),
-        ("generate_sync_agent_scaffold x --dependency 'a b\"'", "no dependency"),
+        *(
+            (f"generate_sync_agent_scaffold x --dependency {shlex.quote(nonsense)}", sentence)
+            for nonsense, sentence in (
+                ('a b"', "no dependency"),
+                ("a;b=", "no dependency"),
+                ("", "no dependency"),
+                ("a>=", "no dependency"),
+                ("a==1.0, ,", "no dependency"),
+                ("a[b", "no dependency"),
+                ("a>1<2", "no dependency"),
+                ("a; python_version <", "no dependency"),
+                ("a; colour == 'red'", "no dependency"),
+                ("-r requirements.txt", "no dependency"),
+                ("--index-url=x", "xpected one argument"),
+                ("a\nb", "line break"),
+                ("../a", "no dependency"),
+                ("a @ file:///tmp/a", "names an address"),
+            )
+        ),
+        ("generate_converter_scaffold csv-to-hdf5 --dependency h5py --dependency 'a;b='", "no dependency"),
         ("generate_sync_agent_scaffold x --colour red", "nrecognized arguments"),
         ("generate_sync_agent_scaffold", "required"),
         ("generate_converter_scaffold csv", "what is turned into what"),

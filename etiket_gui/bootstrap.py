@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 
 from etiket_gui.credentials.logs import ProgramLog
 from etiket_gui.domain import guards
-from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.osys.early_checks import check_machine, check_writable
 from etiket_gui.osys.log_files import FILE_COUNT
 from etiket_gui.settings.home import Home
@@ -48,12 +49,13 @@ def start_window(home_path: str | None, *, is_hidden: bool = False) -> int:
 
     A home that cannot be written does not stop the window: it says why and what to do.
     """
-    from etiket_gui.gui.first_instance import First, show_first
+    from etiket_gui.gui.first_instance import First, is_window_there, show_first
+    from etiket_gui.gui.first_instance_door import WindowDoor
     from etiket_gui.osys.control import ControlClient
 
     begun_s = time.monotonic()
     home = Home.locate(home_path)
-    if is_hidden and ControlClient(home.run).is_answered():
+    if is_hidden and (ControlClient(home.run).is_answered() or is_window_there(home)):
         return 0
     first = First.NONE if is_hidden else show_first(home)
     if first is First.SHOWN:
@@ -65,18 +67,33 @@ def start_window(home_path: str | None, *, is_hidden: bool = False) -> int:
         if not guards.is_on("window-despite-read-only"):
             raise
         obstacle = error
+    door = WindowDoor(home)
+    if first is First.NONE:
+        try:
+            door.open()
+        except HomeInUse:
+            # Two starts at the same moment: the other one was quicker.
+            first = First.NONE if is_hidden else show_first(home)
+            if is_hidden or first is First.SHOWN:
+                return 0
     notes: list[str] = []
     settings = load_settings(home, notes.append)
     from etiket_gui.gui.crash import take_last_crash
 
     crash = take_last_crash(home.logs)
-    with open_log(home, settings) as program_log:
+    with contextlib.closing(door), open_log(home, settings) as program_log:
         for note in (*notes, *([program_log.complaint] if program_log.complaint else [])):
             log.info("%s", note)
         from etiket_gui.gui.application import Beginning, run_gui
 
+        def prepare() -> None:
+            check_home(home)
+            if program_log.complaint:
+                program_log.open_again()
+
         complaint = "" if obstacle is not None else " ".join([*notes, program_log.complaint]).strip()
         beginning = Beginning(
-            is_hidden=is_hidden, obstacle=obstacle, complaint=complaint, first=first, crash=crash, begun_s=begun_s
-        )
+            is_hidden=is_hidden, obstacle=obstacle, complaint=complaint, first=first, crash=crash, begun_s=begun_s,
+            prepare=prepare, door=door,
+        )  # fmt: skip
         return run_gui(home, settings, beginning)

@@ -73,6 +73,23 @@ class ProgramLog:
             logger.warning("%s", self.complaint)
         return self
 
+    def open_again(self) -> None:
+        """Write to the folder from now on, where it could not be written before and can be now."""
+        try:
+            check_writable(self._folder)
+            handler = BudgetedLogHandler(
+                self._folder / LOG_FILE, file_bytes=self._file_bytes, file_count=self._file_count
+            )
+            self._open_crash_file()
+        except (EtiketError, OSError) as error:
+            logger.info("Still no log is written: %s", error)
+            return
+        before, self._handlers, self.complaint = self._handlers, [], ""
+        self._add(handler, RedactingFormatter(LINE_FORMAT))
+        for other in before:
+            logging.getLogger().removeHandler(other)
+            other.close()
+
     def close(self) -> None:
         """Write what was counted and leave logging as it was."""
         if self._hooks is not None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -26,9 +27,11 @@ from etiket_gui.domain.errors import EtiketError, HomeInUse
 from etiket_gui.gui.crash import CrashReport
 from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.first_instance import First, end_first, note_shown, show_first
+from etiket_gui.gui.first_instance import First, end_first, note_shown, show_by_engine
+from etiket_gui.gui.first_instance_door import Asked, WindowDoor
 from etiket_gui.gui.login_start import follow_program
 from etiket_gui.gui.main_window import MainWindow
+from etiket_gui.gui.main_window_place import remember_place, restore_place
 from etiket_gui.gui.notifications import Notifications
 from etiket_gui.gui.opening import Opening
 from etiket_gui.gui.page_list import PageList
@@ -41,14 +44,12 @@ from etiket_gui.gui.settings_access import SettingsAccess
 from etiket_gui.gui.steering_menu import Steering
 from etiket_gui.gui.theme.theme import Theme
 from etiket_gui.gui.tray import Tray
-from etiket_gui.osys.atomic import write_atomically
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _AFTER_THE_FIRST_PICTURE_MS = 150
-_PLACE_FILE = "window.json"
 _SESSION_END_S = 4.0
 #: A panel that starts after us, or that the shell takes down and puts up again, is waited for before the window shows
 #: itself instead.
@@ -67,12 +68,18 @@ def new_application(arguments: list[str]) -> QApplication:
     return application
 
 
+def _nothing() -> None:
+    """There is nothing to get ready."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """How the program begins. ``obstacle`` is why nothing can be written to the home, None where all is well.
 
     ``complaint`` is a sentence about settings or log; ``first`` an instance that was there before and does not serve;
-    ``crash`` what is left of a crash; ``begun_s`` when the start began (monotonic seconds).
+    ``crash`` what is left of a crash; ``begun_s`` when the start began (monotonic seconds). ``prepare`` gets the home
+    ready before another try, on a thread of its own; raises EtiketError. ``door`` is the channel of the window, which
+    whoever made it closes.
     """
 
     is_hidden: bool = False
@@ -81,10 +88,15 @@ class Beginning:
     first: First = First.NONE
     crash: CrashReport | None = None
     begun_s: float | None = None
+    prepare: Callable[[], None] = _nothing
+    door: WindowDoor | None = None
 
 
 class Program(QObject):
     """One running program: its parts, and what is done with what people ask for."""
+
+    _showAsked = Signal(object)
+    _quitAsked = Signal()
 
     def __init__(self, home: Home, settings: Settings, beginning: Beginning = Beginning()) -> None:
         super().__init__()
@@ -93,6 +105,7 @@ class Program(QObject):
         self._is_hidden = beginning.is_hidden
         self._was_first_run_offered = False
         self._must_restart = False
+        self.door = beginning.door or WindowDoor(home)
         self.background = Background(self)
         self.settings = SettingsAccess(home, settings, self)
         self.theme = Theme(settings.appearance, self)
@@ -135,6 +148,8 @@ class Program(QObject):
         self.settings.saved.connect(self._on_saved)
         self.settings.notSaved.connect(lambda error: self.window.say(error.reason))
         self.host.showRequested.connect(self._on_show_requested)
+        self._showAsked.connect(self._on_show_asked, Qt.ConnectionType.QueuedConnection)
+        self._quitAsked.connect(self.quit, Qt.ConnectionType.QueuedConnection)
         self.host.started.connect(self._on_started)
         self.host.failed.connect(self._on_failed)
         self.host.stopped.connect(self._on_stopped)
@@ -152,7 +167,8 @@ class Program(QObject):
 
     def start(self) -> None:
         """Show what there is to show; the engine starts right after the first picture."""
-        self._restore_place()
+        restore_place(self.window, self._home)
+        self.door.serve(self._showAsked.emit, self._quitAsked.emit)
         self.tray.start()
         if self._is_hidden and not self.tray.is_available:
             self._tray_patience.start(_TRAY_COMES_WITHIN_MS)
@@ -163,9 +179,9 @@ class Program(QObject):
             self._show_crash(self._beginning.crash)
         if self._beginning.obstacle is not None:
             self.watch.note_failure(self._beginning.obstacle)
-        elif self._beginning.first is not First.NONE:
+        if self._beginning.first is not First.NONE:
             self._ask_about_first(self._beginning.first)
-        else:
+        elif self._beginning.obstacle is None:
             QTimer.singleShot(0, self, self.host.start)
         QTimer.singleShot(0, self, self._tell_begun)
         # What drops need is loaded when the window is there.
@@ -262,6 +278,10 @@ class Program(QObject):
             self._must_restart = True
             self.host.stop()
         else:
+            self.background.run(self._beginning.prepare, self, lambda _: self._start_engine(), self.watch.note_failure)
+
+    def _start_engine(self) -> None:
+        if not self.quitting.is_begun:
             self.host.start(self.settings.current)
 
     def _unlock_keyring(self) -> None:
@@ -284,10 +304,17 @@ class Program(QObject):
         threading.Thread(target=note_shown, args=(self._home.run,), name="shown", daemon=True).start()
 
     @Slot(object)
+    def _on_show_asked(self, asked: Asked) -> None:
+        """Another start wants this window: there is to be one only, whatever became of the engine."""
+        if not self.quitting.is_begun:
+            self.show_window()
+        asked.set_result(not self.quitting.is_begun)
+
+    @Slot(object)
     def _on_failed(self, error: EtiketError) -> None:
         if isinstance(error, HomeInUse):
             # Two starts at the same moment: the other one was quicker, so its window is the one.
-            self.background.run(lambda: show_first(self._home), self, self._on_first)
+            self.background.run(lambda: show_by_engine(self._home), self, self._on_first)
 
     def _on_first(self, first: First) -> None:
         if first is First.SHOWN:
@@ -308,11 +335,17 @@ class Program(QObject):
         """End the instance that has the home, and start the engine here."""
         self.window.say(self.tr("Stopping the other instance…"))
         self.background.run(
-            lambda: end_first(self._home),
+            self._end_first,
             self,
             lambda _: self.restart_engine(),
             lambda error: _ignore(tell(self.window, error)),
         )
+
+    def _end_first(self) -> None:
+        """On a thread of its own: afterwards the home and its window's channel are ours."""
+        end_first(self._home)
+        with contextlib.suppress(HomeInUse):
+            self.door.open()
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -340,7 +373,7 @@ class Program(QObject):
             self._ask_close()
 
     def _hide(self) -> None:
-        self._remember_place()
+        remember_place(self.window, self._home, self.background)
         self.window.hide()
 
     def _ask_close(self) -> None:
@@ -390,7 +423,7 @@ class Program(QObject):
         """End everything within five seconds; what is on its way is taken up again at the next start."""
         if self.quitting.is_begun:
             return
-        self._remember_place()
+        remember_place(self.window, self._home, self.background)
         self.window.close_for_good()
         self._tray_patience.stop()
         self._soon.stop()
@@ -417,7 +450,7 @@ class Program(QObject):
 
     def _on_session_end(self, _manager: object) -> None:
         """The person logs out, or begins to: another program may still refuse it, so nothing is ended yet."""
-        self._remember_place()
+        remember_place(self.window, self._home, self.background)
 
     @Slot()
     def _end_now(self) -> None:
@@ -432,28 +465,6 @@ class Program(QObject):
         self.settings.stop()
         if not has_ended:
             end_process(0)
-
-    # -- size and place ----------------------------------------------------------------------------------------------
-
-    def _restore_place(self) -> None:
-        try:
-            value = json.loads((self._home.root / _PLACE_FILE).read_text("utf-8"))
-            self.window.restore_place(str(value["geometry"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return
-
-    def _remember_place(self) -> None:
-        """A few hundred bytes, written when the window goes away."""
-        content = json.dumps({"geometry": self.window.remembered_place()}).encode() + b"\n"
-        path = self._home.root / _PLACE_FILE
-
-        def write() -> None:
-            try:
-                write_atomically(path, content)
-            except OSError as error:
-                log.info("Size and place of the window are not kept: %s", error)
-
-        self.background.run(write, self, _ignore)
 
 
 def _ignore(_: object) -> None:

@@ -36,7 +36,7 @@ ALLOWED = (
         "where the program's own pictures lie is found once, with the first of them, before anything can be clicked",
     ),
     Allowed(
-        "open", "window.json", "_restore_place",
+        "open", "window.json", "restore_place",
         "size and place are needed before the first picture: a hundred bytes in the program's own home, which was just"
         " proven to be readable",
     ),

@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etiket_gui.bridge import ordering
-from etiket_gui.bridge.ordering import grouped_by_text, listed_ids, newest_by_id, ordered_ids
+from etiket_gui.bridge.ordering import (
+    few_ids,
+    grouped_by_text,
+    listed_ids,
+    mostly_equal_by_id,
+    newest_by_id,
+    ordered_ids,
+)
 from etiket_gui.domain.states import WORST_FIRST, RunState, TransferState
 
 #: The state shown for what is no longer at its source; beside the words of TransferState.
@@ -141,16 +148,20 @@ _KEYS: dict[Column, str] = {
 _NUMBERS = frozenset(_KEYS) - {
     Column.NAME, Column.DESTINATIONS, Column.ARCHIVED, Column.KEYWORDS, Column.IDENTIFIER, Column.UUID,
 }  # fmt: skip
+_GONE_ONES = f"SELECT id FROM datasets WHERE shown = '{GONE}' AND shown <> 'archived'"
 #: Not asked of each row, so that an index may say the order: few are gone, and an index knows which.
-_NOT_GONE = f"d.id NOT IN (SELECT id FROM datasets WHERE shown = '{GONE}' AND shown <> 'archived')"
-_KEPT_NUMBERS = {
-    Column.ARCHIVED: "SELECT dataset_id AS id, archived_ns AS key FROM order_keys WHERE archived_ns IS NOT NULL",
-    Column.DESTINATIONS: "SELECT dataset_id AS id, version_key AS key FROM order_keys WHERE version_key IS NOT NULL",
-}
+_NOT_GONE = f"d.id NOT IN ({_GONE_ONES})"
+_KEPT_ARCHIVED = "SELECT dataset_id AS id, archived_ns AS key FROM order_keys WHERE archived_ns IS NOT NULL"
+_KEPT_VERSIONS = "SELECT dataset_id AS id, version_key AS key FROM order_keys WHERE version_key IS NOT NULL"
+#: 1.0.0, of which most datasets have no newer one.
+_FIRST_VERSION = 1_000_000_000_000
 _BY_KEYWORDS = (
-    "SELECT group_concat(dataset_id) FROM order_keys WHERE keywords IS NOT NULL"
+    "SELECT group_concat(dataset_id) AS ids, count(*) AS number FROM order_keys WHERE keywords IS NOT NULL"
     " GROUP BY keywords COLLATE NOCASE ORDER BY keywords COLLATE NOCASE"
 )
+#: Of those that are not archived an index knows; only where they are few, that is faster than looking at each.
+_BY_STATE = frozenset({Column.STATE, Column.PROGRESS})
+_FEW_UNFINISHED = 0.1
 #: An index says their order; only where nearly everything is listed is that faster than putting it in order.
 _INDEXED = frozenset({Column.NAME, Column.IDENTIFIER, Column.UUID})
 
@@ -167,8 +178,8 @@ WHERE t.dataset_id IN (SELECT value FROM json_each(?)) ORDER BY t.dataset_id, n.
 """
 
 
-def _conditions(question: TableQuestion) -> tuple[str, str, list[object]]:
-    """What is shown, in SQL: a join, a condition, and the values for both."""
+def _conditions(question: TableQuestion) -> tuple[str, list[str], list[object]]:
+    """What is shown, in SQL: the rows, conditions, and the values for these; what is gone is still among them."""
     conditions: list[str] = []
     values: list[object] = []
 
@@ -192,8 +203,6 @@ def _conditions(question: TableQuestion) -> tuple[str, str, list[object]]:
         if "archived" not in question.states:
             # Said as the index says it, so that a few unfinished among many archived ones are found at once.
             conditions.append("d.shown <> 'archived'")
-    elif not question.states:
-        conditions.append(_NOT_GONE)
     if question.source_ids:
         conditions.append(within("d.source_id", question.source_ids))
     if question.run_states:
@@ -201,41 +210,68 @@ def _conditions(question: TableQuestion) -> tuple[str, str, list[object]]:
     if question.since_ns is not None:
         values.append(question.since_ns)
         conditions.append("coalesce(d.collected_ns, d.newest_change_ns) >= ?")
+    rows = "datasets d"
     words = question.search.casefold().split()
-    joined = "JOIN descriptions x ON x.dataset_id = d.id" if words else ""
-    for word in words:
+    if words:
+        rows = f"{rows} JOIN descriptions x ON x.dataset_id = d.id"
+        if not question.states or "archived" in question.states:
+            # All texts in a row, and of the datasets only those that are found.
+            rows = "descriptions x CROSS JOIN datasets d ON d.id = x.dataset_id"
+    # The longest is the rarest, mostly: few rows are looked through for the others.
+    for word in sorted(words, key=len, reverse=True):
         values.append(word)
         conditions.append("instr(x.search_text, ?) > 0")
-    return joined, " AND ".join(conditions), values
+    return rows, conditions, values
 
 
 def dataset_ids(connection: sqlite3.Connection, question: TableQuestion) -> array[int]:
     """The ids of the datasets that are shown, in their order, as 64-bit integers."""
-    joined, where, values = _conditions(question)
-    rows = f"FROM datasets d {joined} WHERE {where}"
-    if _is_long(connection):
-        if question.sort in _NUMBERS:
+    rows, conditions, values = _conditions(question)
+    numbers = _numbers_of_states(connection)
+    total = sum(numbers.values())
+    is_chosen = bool(conditions)
+    without = None
+    if total > ordering.MANY:
+        if not question.states and numbers.get(GONE):
+            without = few_ids(connection, _GONE_ONES)
+    elif not question.states:
+        conditions.append(_NOT_GONE)
+    rows = f"FROM {rows} WHERE {' AND '.join(conditions) or 'true'}"
+    if total > ordering.MANY and question.sort not in _INDEXED:
+        if question.sort in _NUMBERS and not (
+            question.sort in _BY_STATE and total - numbers.get("archived", 0) < _FEW_UNFINISHED * total
+        ):
             statement = f"SELECT d.id, {_key(connection, question.sort)} AS key {rows}"
-            return ordered_ids(connection, statement, values, is_descending=question.is_descending)
-        if question.sort in _KEPT_NUMBERS:
-            ids = listed_ids(connection, f"SELECT d.id {rows}", values)
-            kept = _KEPT_NUMBERS[question.sort]
-            return newest_by_id(connection, ids, kept, is_descending=question.is_descending)
-        if question.sort is Column.KEYWORDS:
-            ids = listed_ids(connection, f"SELECT d.id {rows}", values)
-            return grouped_by_text(connection, ids, _BY_KEYWORDS, is_descending=question.is_descending)
+            return ordered_ids(connection, statement, values, is_descending=question.is_descending, without=without)
+        ids = listed_ids(connection, f"SELECT d.id {rows}", values, without)
+        return _by_kept_keys(connection, ids, question)
     direction = "DESC" if question.is_descending else "ASC"
     key = _key(connection, question.sort)
-    if question.sort in _INDEXED and where != _NOT_GONE:
+    if question.sort in _INDEXED and is_chosen:
         # The plus keeps an index away that would have nearly every row fetched one by one.
         key = f"+{key}"
     order = f"{key} {direction}, d.id DESC"
-    return listed_ids(connection, f"SELECT d.id {rows} ORDER BY {order}", values)
+    return listed_ids(connection, f"SELECT d.id {rows} ORDER BY {order}", values, without)
 
 
-def _is_long(connection: sqlite3.Connection) -> bool:
-    total = connection.execute("SELECT sum(number) FROM counts WHERE route_id = 0").fetchone()[0]
-    return (total or 0) > ordering.MANY
+def _by_kept_keys(connection: sqlite3.Connection, ids: array[int], question: TableQuestion) -> array[int]:
+    """Many ids in order by what lies elsewhere than with the datasets, or is the same for most of them."""
+    is_descending = question.is_descending
+    match question.sort:
+        case Column.KEYWORDS:
+            return grouped_by_text(connection, ids, _BY_KEYWORDS, is_descending=is_descending)
+        case Column.DESTINATIONS:
+            return mostly_equal_by_id(connection, ids, _KEPT_VERSIONS, _FIRST_VERSION, is_descending=is_descending)
+        case Column.ARCHIVED:
+            return newest_by_id(connection, ids, _KEPT_ARCHIVED, is_descending=is_descending)
+    rank = _KEYS[question.sort]
+    usual = connection.execute(f"SELECT {rank} FROM (SELECT 'archived' AS shown) d").fetchone()[0]
+    statement = f"SELECT d.id AS id, {rank} AS key FROM datasets d WHERE d.shown <> 'archived'"
+    return newest_by_id(connection, ids, statement, is_descending=is_descending, default=usual)
+
+
+def _numbers_of_states(connection: sqlite3.Connection) -> dict[str | None, int]:
+    return dict(connection.execute("SELECT shown, sum(number) FROM counts WHERE route_id = 0 GROUP BY shown"))
 
 
 def _key(connection: sqlite3.Connection, column: Column) -> str:

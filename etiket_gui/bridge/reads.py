@@ -30,8 +30,8 @@ T = TypeVar("T")
 POLL_S = 0.25
 HIDDEN_POLL_S = 1.0
 _STOP_WAIT_MS = 4000
-#: A few milliseconds' worth of SQLite's own steps.
-_STEPS_BETWEEN_LOOKS = 100_000
+#: Some ten milliseconds of SQLite's own steps: each look waits for the interpreter.
+_STEPS_BETWEEN_LOOKS = 300_000
 
 
 @dataclass(slots=True)

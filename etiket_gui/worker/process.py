@@ -66,7 +66,7 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
-    from etiket_gui.backends.dangerous_files import forget_own_notes, keep_notes_in
+    from etiket_gui.converters.dangerous_files import forget_own_notes, keep_notes_in
     from etiket_gui.osys.plugin_folder import use as use_plugin_folder
     from etiket_gui.osys.priority import lower_priority
     from etiket_gui.osys.processes import resident_bytes

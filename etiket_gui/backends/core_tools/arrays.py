@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,32 @@ class LargeObjects:
         self._connection = connection
         self._stop = stop
 
+    def measured(self, parameter: Parameter) -> int:
+        """How many of the values that the parameter's cursor names are really in its object.
+
+        Costs one small question where all are there, and some twenty where not.
+        """
+        told = min(parameter.valid_count, math.prod(parameter.shape))
+        if parameter.oid is None or told <= 0:
+            return 0
+        if self._has_value(parameter, told - 1):
+            return told
+        low, high = 0, told - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._has_value(parameter, middle):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _has_value(self, parameter: Parameter, place: int) -> bool:
+        self._stop.check()
+        row = self._connection.execute(
+            "SELECT octet_length(lo_get(%s, %s, %s)) AS size_bytes", (parameter.oid, place * ITEM_BYTES, ITEM_BYTES)
+        ).fetchone()
+        return row is not None and row["size_bytes"] == ITEM_BYTES
+
     def values(self, parameter: Parameter, first: int, count: int) -> Floats:
         """``count`` values from the flat position ``first`` on; NaN where nothing is written."""
         return np.concatenate([np.empty(0), *self.blocks(parameter, first, count)])
@@ -58,6 +85,29 @@ class LargeObjects:
                 block[: read.size] = read
             yield block
             first += size
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """An array that holds only ``held`` of the ``told`` values its cursor names; the rest is filled with NaN."""
+
+    name: str
+    held: int
+    told: int
+
+
+def as_held(parameters: Sequence[Parameter], objects: LargeObjects) -> tuple[tuple[Parameter, ...], tuple[Short, ...]]:
+    """The parameters with the number of values that are really there, and those that lack some."""
+    found, short = [], []
+    for parameter in parameters:
+        told = min(parameter.valid_count, math.prod(parameter.shape))
+        held = objects.measured(parameter)
+        if held < told:
+            short.append(Short(parameter.full_name or parameter.name, held, told))
+            found.append(dataclasses.replace(parameter, valid_count=held, told_count=told))
+        else:
+            found.append(parameter)
+    return tuple(found), tuple(short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +291,8 @@ def _attributes(parameter: Parameter) -> dict[str, Any]:
     }
     if parameter.valid_count != math.prod(parameter.shape):
         attributes["valid_count"] = parameter.valid_count
+    if parameter.told_count is not None:
+        attributes["write_cursor"] = parameter.told_count
     return attributes
 
 
@@ -260,4 +312,5 @@ def parameter_to_json(parameter: Parameter) -> Mapping[str, Any]:
         "dependencies": list(parameter.axes),
         "shape": list(parameter.shape),
         "valid_count": parameter.valid_count,
+        **({} if parameter.told_count is None else {"write_cursor": parameter.told_count}),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from etiket_gui.backends.api import (
     SourceConfig,
     WatchPlan,
 )
-from etiket_gui.backends.core_tools.arrays import LargeObjects, LayoutMaker
+from etiket_gui.backends.core_tools.arrays import LargeObjects, LayoutMaker, Short, as_held
 from etiket_gui.backends.core_tools.config import CoreToolsConfig
 from etiket_gui.backends.core_tools.connection import connected
 from etiket_gui.backends.core_tools.describing import describe, iso, json_in, metadata_of
@@ -29,9 +30,9 @@ from etiket_gui.backends.derived_files import DerivedFiles
 from etiket_gui.backends.directories import conversion
 from etiket_gui.converters.netcdf import write_netcdf
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found
-from etiket_gui.domain.errors import SourceGone
+from etiket_gui.domain.errors import EtiketError, SourceGone, in_one
 from etiket_gui.domain.live import LiveSlice
-from etiket_gui.domain.states import Realm, ScopePolicy
+from etiket_gui.domain.states import Realm, RetryClass, ScopePolicy
 from etiket_gui.domain.stopping import StopToken
 
 MEASUREMENT = "measurement.h5"
@@ -40,6 +41,18 @@ CONVERTER, VERSION = "core_tools_to_netcdf4", "1"
 _POLL_INTERVAL_S = 1.5
 _SETTLE_TIME_S = 1.0
 _NS = 1_000_000_000
+#: So long after its end a run that lacks points may still be on its way from another database.
+COPYING_LIMIT_S = 3600.0
+
+
+class PointsMissing(EtiketError):
+    """Arrays of a run hold fewer values than the database says were measured."""
+
+    title = "Points are missing"
+    default_advice = (
+        "What is there is archived, the rest is marked as missing (NaN). Look whether another copy of the database has "
+        "all of it, such as the one of the measuring machine; when the rest is there, retry this dataset."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +120,16 @@ class CoreToolsBackend(DatabaseBackend):
             run, row = opened.run, opened.tables.whole_row(opened.run)
             files = DerivedFiles(self.context.work_folder, identifier)
             try:
-                layout = LayoutMaker(opened.objects).make(opened.parameters)
+                parameters, short = as_held(opened.parameters, opened.objects)
+                flaws = _flaws(run, short)
+                layout = LayoutMaker(opened.objects).make(parameters)
                 if layout.variables:
                     attributes = _file_attributes(run, row)
                     write_netcdf(files.path(MEASUREMENT), layout.dims, layout.variables, attributes, stop)
                 snapshot = json_in(row.get("snapshot"))
                 if snapshot is not None:
                     files.write_json("snapshot.json", snapshot)
-                files.write_json("metadata.json", metadata_of(row, opened.parameters))
+                files.write_json("metadata.json", metadata_of(row, parameters))
             except BaseException:
                 files.discard()
                 raise
@@ -123,6 +138,7 @@ class CoreToolsBackend(DatabaseBackend):
                 description=describe(run, row, opened.parameters, _conversions(opened)),
                 files=files.files(int(changed_s * 1_000_000) * 1000),
                 fingerprint=opened.fingerprint,
+                problems=flaws,
             )
 
     def describe(self, identifier: str, stop: StopToken) -> Description:
@@ -172,6 +188,28 @@ class CoreToolsBackend(DatabaseBackend):
 
     def _password(self) -> str | None:
         return None if self.context.secret is None else self.context.secret()
+
+
+def _flaws(run: Run, short: Sequence[Short]) -> tuple[EtiketError, ...]:
+    """What is to be told of arrays that lack values. Raises PointsMissing while they may still be on their way."""
+    problems = tuple(
+        PointsMissing(
+            f"{run.name or run.identifier}: the array {item.name} holds {item.held} of its {item.told} values.",
+            path=run.identifier,
+            retry_class=RetryClass.ON_CHANGE,
+        )
+        for item in short
+    )
+    is_fresh = run.is_completed and time.time() - (run.stopped_s or 0.0) < COPYING_LIMIT_S
+    if problems and is_fresh:
+        raise PointsMissing(
+            in_one(problems).reason,
+            advice="It may still be copied to this database: it is tried again by itself, and archived as it is when "
+            "nothing more comes.",
+            path=run.identifier,
+            retry_class=RetryClass.SOON,
+        )
+    return problems
 
 
 def _conversions(opened: _Open) -> list[dict[str, str]]:

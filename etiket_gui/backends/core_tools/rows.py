@@ -55,6 +55,7 @@ class Parameter:
     """One array of a run: what was measured, swept (``is_setpoint``), or a fixed axis of an instrument's trace.
 
     ``axes`` are the ids of the parameters it depends on; ``valid_count`` of the ``shape``'s values are written.
+    ``told_count`` is how many its cursor says there are, where its object was found to hold fewer.
     """
 
     index: int
@@ -72,6 +73,7 @@ class Parameter:
     shape: tuple[int, ...]
     valid_count: int
     oid: int | None
+    told_count: int | None = None
 
     @property
     def is_measured(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from etiket_gui.backends.dangerous_files import opening
+from etiket_gui.converters.dangerous_files import opening
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, SourceChanged, source_error
 from etiket_gui.domain.states import RetryClass

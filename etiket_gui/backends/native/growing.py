@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from etiket_gui.backends.dangerous_files import opening
+from etiket_gui.converters.dangerous_files import opening
 from etiket_gui.domain.errors import SourceChanged, source_error
 from etiket_gui.osys.files import open_source
 

@@ -140,13 +140,13 @@ class QCoDeSBackend(DatabaseBackend):
                 signature = self._access.signature()
                 head = self._head(identifier, stop)
                 run_state, fingerprint = self._discovery.state_of(identifier, head.row, self._last_id(head), signature)
-                made = make_files(self._access, head, files, stop)
+                made, flaws = make_files(self._access, head, files, stop)
             except BaseException:
                 files.discard()
                 raise
             self._remember(identifier, signature, fingerprint)
             description = describe(head, run_state, identifier, self._static_attributes())
-            return Content(description, made, fingerprint)
+            return Content(description, made, fingerprint, flaws)
 
     def describe(self, identifier: str, stop: StopToken) -> Description:
         """What is known of a run beside its points."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from etiket_gui.backends.derived_files import DerivedFiles, strict_json
 from etiket_gui.backends.qcodes.columns import Budget
 from etiket_gui.backends.qcodes.conversion import ORDER_GROUP, lay_out_all, order_of, variables_of
+from etiket_gui.backends.qcodes.exports import take_export
 from etiket_gui.backends.qcodes.interdependencies import (
     Interdependencies,
     as_description,
@@ -25,7 +24,7 @@ from etiket_gui.backends.qcodes.tables import whole_table
 from etiket_gui.backends.sqlite_access import Access, Reader
 from etiket_gui.converters.netcdf import Group, safe_name, write_netcdf
 from etiket_gui.domain.content import Description, Scalar, SourceFile
-from etiket_gui.domain.errors import SourceChanged, source_error
+from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 
@@ -70,25 +69,29 @@ def read_head(reader: Reader, row: RunRow, columns: frozenset[str]) -> RunConten
     return RunContent(row, last_id, found, text, None if snapshot is None else str(snapshot), begun)
 
 
-def make_files(access: Access, head: RunContent, files: DerivedFiles, stop: StopToken) -> tuple[SourceFile, ...]:
-    """Make measurement.h5, snapshot.json and metadata.json. Raises what looks raise, CannotConvert and Stopped."""
+def make_files(
+    access: Access, head: RunContent, files: DerivedFiles, stop: StopToken
+) -> tuple[tuple[SourceFile, ...], tuple[EtiketError, ...]]:
+    """Make measurement.h5, snapshot.json and metadata.json, and what a person must know of them.
+
+    Raises what looks raise, CannotConvert and Stopped.
+    """
     told: dict[str, Any] = {}
+    flaws: tuple[EtiketError, ...] = ()
     if head.last_id >= 0:
         told = _write_measurement(access, head, files, stop)
     else:
-        exported = find_export(access.path, head.row)
-        if exported is not None:
-            _copy_export(exported, files.path(MEASUREMENT))
+        flaws = take_export(access.path, head.row, files.path(MEASUREMENT))
         told["data"] = (
             "the file that QCoDeS exported"
-            if exported is not None
+            if files.path(MEASUREMENT).exists()
             else "QCoDeS kept it in memory, and the file it was exported to is not on this machine"
         )
     if head.snapshot is not None and head.snapshot not in {"", "null"}:
         files.path(SNAPSHOT).write_bytes(_strict_text(head.snapshot))
     files.write_json(METADATA, {**_metadata(head), **told})
     changed_ns = nanoseconds(head.row.completed_s) or nanoseconds(head.row.started_s) or 0
-    return files.files(changed_ns)
+    return files.files(changed_ns), flaws
 
 
 def _write_measurement(access: Access, head: RunContent, files: DerivedFiles, stop: StopToken) -> dict[str, Any]:
@@ -250,42 +253,3 @@ def _tags(metadata: Mapping[str, Value]) -> Iterator[str]:
             if isinstance(loaded, list)
             else (part.strip() for part in value.split(",") if part.strip())
         )
-
-
-def find_export(database: str, row: RunRow) -> str | None:
-    """The netCDF file of a run that was measured in memory: where it was written, beside the database, or exports*."""
-    info = row.metadata.get("export_info")
-    told = _loaded(info) if isinstance(info, str) else {}
-    path = (told.get("export_paths") or {}).get("nc") if isinstance(told, dict) else None
-    folder = os.path.dirname(database)
-    names = []
-    if isinstance(path, str) and path:
-        if os.path.isfile(path):
-            return path
-        names.append(path.replace("\\", "/").rsplit("/", 1)[-1])
-    try:
-        below = sorted(
-            entry.path for entry in os.scandir(folder) if entry.name.startswith("exports") and entry.is_dir()
-        )
-        for place in (folder, *below):
-            listed = {entry.name for entry in os.scandir(place)}
-            for name in names:
-                if name in listed:
-                    return os.path.join(place, name)
-            for name in sorted(listed):
-                if row.guid and name.endswith(f"_{row.guid}.nc"):
-                    return os.path.join(place, name)
-    except OSError as error:
-        raise source_error(error, folder) from error
-    return None
-
-
-def _copy_export(path: str, target: Path) -> None:
-    try:
-        before = os.stat(path)
-        shutil.copyfile(path, target)
-        after = os.stat(path)
-    except OSError as error:
-        raise source_error(error, path) from error
-    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
-        raise SourceChanged(f"{path} changed while it was being read.", path=path)

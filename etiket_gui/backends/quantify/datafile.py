@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from etiket_gui.backends.dangerous_files import opening
 from etiket_gui.backends.quantify.classic import MAGIC, ClassicFile
+from etiket_gui.converters.dangerous_files import opening
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import ConversionFailed, SourceChanged, source_error
 from etiket_gui.domain.stopping import StopToken

@@ -16,9 +16,13 @@ import pytest
 import xarray
 
 from etiket_gui.backends.qcodes import columns, grids
+from etiket_gui.backends.qcodes.exports import DataElsewhere
 from etiket_gui.backends.qcodes.rebuilding import rebuild_database
+from etiket_gui.converters.dangerous_files import DangerousFile, keep_notes_in
+from etiket_gui.converters.netcdf import write_netcdf
 from etiket_gui.domain.errors import SourceGone, UsageError
 from etiket_gui.domain.stopping import StopToken
+from tests.support.deadly_files import die_over
 from tests.support.qcodes_database import P, QCoDeSFile, QCoDeSSource, X, Y, guid_of, npy
 
 XYZ = (P("x"), P("y"), P("z", ("x", "y"), unit="V"))
@@ -190,15 +194,61 @@ def test_run_measured_in_memory_is_taken_from_its_export(tmp_path: Path, place: 
     told.parent.mkdir()
     places = {"told": told, "beside": folder / name, "exports": folder / "exports_here" / name}
     if place in places:
-        places[place].write_bytes(b"exported content")
+        write_netcdf(places[place], {}, (), {"guid": guid_of(1)}, StopToken())
     path = told if place == "told" else f"C:\\data\\{name}"
     file.annotate(run_id, "export_info", json.dumps({"export_paths": {"nc": str(path)}}))
     file.close()
     content = QCoDeSSource(folder / "experiments.db", tmp_path / "work").read(guid_of(1))
     found = {item.entry.name: Path(item.path).read_bytes() for item in content.files}
-    assert found.get("measurement.h5") == (None if place == "nowhere" else b"exported content")
+    assert found.get("measurement.h5") == (None if place == "nowhere" else places[place].read_bytes())
+    assert [type(problem) for problem in content.problems] == ([DataElsewhere] if place == "nowhere" else [])
     if place == "nowhere":
         assert "not on this machine" in found["metadata.json"].decode()
+        assert name in content.problems[0].reason
+        assert content.problems[0].advice
+
+
+def _in_memory(tmp_path: Path) -> tuple[QCoDeSSource, Path]:
+    file = QCoDeSFile(tmp_path / "experiments.db")
+    run_id = file.start("in memory", has_table=False)
+    file.finish(run_id)
+    path = tmp_path / f"qcodes_1_{guid_of(1)}.nc"
+    file.annotate(run_id, "export_info", json.dumps({"export_paths": {"nc": str(path)}}))
+    file.close()
+    return QCoDeSSource(tmp_path / "experiments.db", tmp_path / "work"), path
+
+
+def test_damaged_export_is_archived_as_it_is_and_told(tmp_path: Path) -> None:
+    source, path = _in_memory(tmp_path)
+    path.write_bytes(b"\x89HDF\r\n\x1a\n cut off")
+    content = source.read(guid_of(1))
+    found = {item.entry.name: Path(item.path).read_bytes() for item in content.files}
+    assert found["measurement.h5"] == path.read_bytes()
+    (problem,) = content.problems
+    assert "cannot be opened" in problem.reason
+    assert problem.path == str(path)
+
+
+def test_export_of_another_run_is_not_taken(tmp_path: Path) -> None:
+    source, path = _in_memory(tmp_path)
+    write_netcdf(path, {}, (), {"guid": guid_of(2)}, StopToken())
+    content = source.read(guid_of(1))
+    assert "measurement.h5" not in {item.entry.name for item in content.files}
+    assert [type(problem) for problem in content.problems] == [DataElsewhere]
+
+
+def test_export_that_ends_the_process_that_opens_it_costs_itself_alone(tmp_path: Path) -> None:
+    source, path = _in_memory(tmp_path)
+    path.write_bytes(b"\x89HDF\r\n\x1a\n cut off")
+    keep_notes_in(tmp_path / "notes")
+    try:
+        die_over(tmp_path / "notes", path)
+        die_over(tmp_path / "notes", path)
+        content = source.read(guid_of(1))
+    finally:
+        keep_notes_in(None)
+    assert "measurement.h5" in {item.entry.name for item in content.files}
+    assert [type(problem) for problem in content.problems] == [DangerousFile]
 
 
 def test_arrays_keep_their_traces_apart(tmp_path: Path) -> None:

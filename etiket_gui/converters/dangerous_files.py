@@ -34,6 +34,17 @@ class DangerousFile(ConversionFailed):
     )
 
 
+def _dangerous(path: str, work: str) -> DangerousFile:
+    if not work:
+        return DangerousFile(f"{path} is damaged: reading it ended the program that read it.", path=path)
+    return DangerousFile(
+        f"{path}: {work} ended the program that ran it, or never came to an end.",
+        advice="The original files are archived as they are and everything else goes on; it is tried again when the "
+        "file changes.",
+        path=path,
+    )
+
+
 class _Notes:
     """The notes of this process. ``folder`` None keeps none."""
 
@@ -43,12 +54,12 @@ class _Notes:
         self._open: dict[str, int] = {}
         self._alone: int | None = None
 
-    def enter(self, folder: Path, name: str, path: str) -> None:
+    def enter(self, folder: Path, name: str, path: str, work: str) -> None:
         """Leave a note, and wait for one's turn where that is needed. Raises DangerousFile and SourceChanged."""
         with self._changed:
             left = _left_behind(folder, name)
             if any(note.endswith(_ALONE) for note in left):
-                raise DangerousFile(f"{path} is damaged: reading it ended the program that read it.", path=path)
+                raise _dangerous(path, work)
             is_mine = self._alone == threading.get_ident()
             self._wait(lambda: self._alone in {None, threading.get_ident()}, path)
             if left and not is_mine:
@@ -100,31 +111,32 @@ def forget_own_notes() -> None:
 
 
 @contextlib.contextmanager
-def opening(path: str) -> Iterator[None]:
+def opening(path: str, work: str = "") -> Iterator[None]:
     """Around everything that a library does with a file. Raises DangerousFile, and SourceChanged to come back later.
 
-    Without a folder for notes it does nothing.
+    ``work`` names what is done with it where the doing, not the file, may be what ends the process: a plug-in's
+    converter. Without a folder for notes it does nothing.
     """
     folder = _notes.folder
     if folder is None:
         yield
         return
-    name = _name_of(path)
-    _notes.enter(folder, name, path)
+    name = _name_of(path, work)
+    _notes.enter(folder, name, path, work)
     try:
         yield
     finally:
         _notes.leave(folder, name)
 
 
-def _name_of(path: str) -> str:
-    """A name for the file as it is now."""
+def _name_of(path: str, work: str) -> str:
+    """A name for the file as it is now, and for what is done with it."""
     try:
         status = os.stat(path)
         state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     except OSError:
         state = (0, 0, 0)
-    return hashlib.blake2b(f"{path!r} {state}".encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(f"{path!r} {state}{work}".encode(), digest_size=16).hexdigest()
 
 
 def _remove(folder: Path, notes: list[str]) -> None:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from etiket_gui.backends.dangerous_files import DangerousFile, forget_own_notes, keep_notes_in, opening
+from etiket_gui.converters.dangerous_files import DangerousFile, forget_own_notes, keep_notes_in, opening
 from etiket_gui.domain.errors import SourceChanged
+from tests.support.deadly_files import die_over
 from tests.support.labber_files import CREATED_S, write_simple
 from tests.support.quantify_files import TUID, write_measurement
 from tests.unit.backends.labber.test_reading import Source as LabberSource
 from tests.unit.backends.quantify.test_reading import Source as QuantifySource
-
-_DIES = """
-import os, sys
-from pathlib import Path
-from etiket_gui.backends.dangerous_files import keep_notes_in, opening
-keep_notes_in(Path(sys.argv[1]))
-with opening(sys.argv[2]):
-    os._exit(11)
-"""
 
 
 @pytest.fixture
@@ -34,12 +24,6 @@ def notes(tmp_path: Path) -> Iterator[Path]:
     keep_notes_in(tmp_path / "notes")
     yield tmp_path / "notes"
     keep_notes_in(None)
-
-
-def die_over(notes: Path, path: Path) -> None:
-    """A process opens the file and ends, as HDF5 makes it end."""
-    done = subprocess.run([sys.executable, "-c", _DIES, str(notes), str(path)], timeout=60)
-    assert done.returncode == 11
 
 
 def test_file_is_opened_once_more_alone_and_then_no_more_until_it_changes(notes: Path, tmp_path: Path) -> None:
@@ -62,7 +46,7 @@ def test_file_is_opened_once_more_alone_and_then_no_more_until_it_changes(notes:
 
 
 def test_nothing_else_is_open_while_a_suspect_is(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etiket_gui.backends.dangerous_files._LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr("etiket_gui.converters.dangerous_files._LONGEST_WAIT_S", 0.05)
     suspect, other = tmp_path / "suspect.hdf5", tmp_path / "other.hdf5"
     suspect.write_bytes(b"s")
     other.write_bytes(b"o")

@@ -13,6 +13,8 @@ from etiket_gui.domain import guards
 
 #: A source counts as measuring this long after the last sign of life of an unfinished dataset.
 SIGN_OF_LIFE_S = 30.0
+#: So long at most the engine goes slowly because nobody has looked yet whether a measurement runs.
+FIRST_LOOK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Budget:
         self.measuring_rate_bytes_per_s = measuring_rate_bytes_per_s
         self.safe_within_s = safe_within_s
         self._alive_until_s: dict[int, float] = {}
+        self._unknown_until_s: dict[int, float] = {}
         self._slowed_since_s: float | None = None
 
     def note_sign_of_life(self, source_id: int, monotonic_s: float, *, looks_every_s: float = 0.0) -> None:
@@ -54,9 +57,19 @@ class Budget:
             lasts_s = max(lasts_s, 2 * looks_every_s)
         self._alive_until_s[source_id] = monotonic_s + lasts_s
 
+    def note_unknown(self, source_id: int, monotonic_s: float) -> float:
+        """Whether this source measures is not known yet; returns until when at most that makes the engine go slowly."""
+        self._unknown_until_s[source_id] = monotonic_s + FIRST_LOOK_S
+        return self._unknown_until_s[source_id]
+
+    def note_known(self, source_id: int) -> None:
+        """Somebody looked: what is measured at this source has given its sign of life."""
+        self._unknown_until_s.pop(source_id, None)
+
     def forget(self, source_id: int) -> None:
         """The source is gone or switched off."""
         self._alive_until_s.pop(source_id, None)
+        self._unknown_until_s.pop(source_id, None)
 
     def measuring_sources(self, monotonic_s: float) -> tuple[int, ...]:
         """The sources that are measuring now."""
@@ -74,16 +87,23 @@ class Budget:
         """
         if not self.measuring_sources(monotonic_s):
             self._slowed_since_s = None
+            if guards.is_on("wary-before-the-first-look") and any(
+                monotonic_s < until_s for until_s in self._unknown_until_s.values()
+            ):
+                return self._slow(has_small_waiting, is_measuring=False)
             return Allowance(self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=False)
         is_overdue = self._waited_slowed_s(monotonic_s, oldest_unsafe_s) >= self.safe_within_s
         if is_overdue and guards.is_on("safe-within"):
             return Allowance(
                 self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=True, is_overdue=True
             )
+        return self._slow(has_small_waiting, is_measuring=True)
+
+    def _slow(self, has_small_waiting: bool, *, is_measuring: bool) -> Allowance:
         rate = self.measuring_rate_bytes_per_s
         if self.rate_bytes_per_s is not None:
             rate = min(rate, self.rate_bytes_per_s)
-        return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=True)
+        return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=is_measuring)
 
     def _waited_slowed_s(self, monotonic_s: float, oldest_unsafe_s: float | None) -> float:
         """For how long the oldest dataset has been kept waiting by a measurement."""

@@ -88,6 +88,8 @@ class SourceDesk:
         #: Told of every find that was written down, and which of them still change without saying that they run.
         self.on_looked: Callable[[SourceDesk, Sequence[FoundOutcome], frozenset[int]], None] = lambda *told: None
         self.on_gone: Callable[[Iterable[int]], None] = lambda dataset_ids: None
+        known_s = desk.budget.note_unknown(row.id, desk.clock.monotonic_s())
+        desk.timers.at(("first look", row.id), known_s, lambda: None)
 
     @property
     def discovery(self) -> Discovery | None:
@@ -261,6 +263,8 @@ class SourceDesk:
 
     def _take_traits(self, traits: SourceTraits) -> None:
         self.traits = traits
+        if not traits.live_sync:
+            self._desk.budget.note_known(self.row.id)
         is_share = traits.poll_interval_s is not None
         # A database answers in milliseconds; it is polled only because it sends no events.
         is_slow = is_share and "://" not in traits.root
@@ -349,6 +353,7 @@ class SourceDesk:
 
     def _finish_scan(self, summary: DiscoverySummary) -> None:
         self.finished_scans += 1
+        self._desk.budget.note_known(self.row.id)
         self._announced.clear()
         writer = self._desk.writer
         if self._discovery is not None and self._discovery.mass_change.is_answered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etiket_gui.engine.budget import SIGN_OF_LIFE_S, Allowance, Budget
+from etiket_gui.engine.budget import FIRST_LOOK_S, SIGN_OF_LIFE_S, Allowance, Budget
 
 
 def _budget(**changes: float) -> Budget:
@@ -60,3 +60,22 @@ def test_a_source_that_is_removed_no_longer_counts_as_measuring() -> None:
     budget.note_sign_of_life(1, 0.0)
     budget.forget(1)
     assert budget.measuring_sources(1.0) == ()
+
+
+def test_as_long_as_nobody_has_looked_the_engine_goes_as_slowly_as_beside_a_measurement() -> None:
+    budget = _budget()
+    assert budget.note_unknown(1, 100.0) == 100.0 + FIRST_LOOK_S
+    budget.note_unknown(2, 100.0)
+    slow = Allowance(1, 5e6, large_files=True, is_measuring=False)
+    assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=None) == slow
+    budget.note_known(1)
+    assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=None) == slow
+    budget.note_known(2)
+    assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=None).workers == 2
+
+
+def test_a_source_that_nobody_can_look_at_does_not_slow_the_others_for_long() -> None:
+    budget = _budget()
+    budget.note_unknown(1, 100.0)
+    allowance = budget.allowance(100.0 + FIRST_LOOK_S, has_small_waiting=False, oldest_unsafe_s=None)
+    assert allowance == Allowance(2, None, large_files=True, is_measuring=False)

@@ -33,6 +33,7 @@ from etiket_gui.gui.login_start import follow_program
 from etiket_gui.gui.main_window import MainWindow
 from etiket_gui.gui.main_window_place import remember_place, restore_place
 from etiket_gui.gui.notifications import Notifications
+from etiket_gui.gui.notifications_rare import RareNotices
 from etiket_gui.gui.opening import Opening
 from etiket_gui.gui.page_list import PageList
 from etiket_gui.gui.program_watch import ProgramWatch
@@ -124,6 +125,7 @@ class Program(QObject):
         self.opening.set_window(self.window)
         self.tray = Tray(self.watch, self.steering, self)
         self.notifications = Notifications(self.watch, self.settings, self)
+        self.rare_notices = RareNotices(self.watch, self.desk, self.background, self)
         self.quitting = Quitting(self)
         self.signals = SignalWatch(self)
         self.bugs = BugWatch(self)
@@ -154,7 +156,8 @@ class Program(QObject):
         self.host.failed.connect(self._on_failed)
         self.host.stopped.connect(self._on_stopped)
         self.watch.changed.connect(self._offer_first_run)
-        self.notifications.noticed.connect(self.tray.pop_up)
+        for notices in (self.notifications, self.rare_notices):
+            notices.noticed.connect(self.tray.pop_up)
         self.quitting.done.connect(self._leave)
         self.signals.asked.connect(self.quit)
         self.bugs.found.connect(self._show_bug, Qt.ConnectionType.QueuedConnection)

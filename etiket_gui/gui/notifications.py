@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from etiket_gui.bridge.queries_shell import PlaceProblems
 from etiket_gui.domain import guards
+from etiket_gui.gui.program_state import Facts
 from etiket_gui.gui.program_watch import ProgramWatch
 from etiket_gui.gui.sentences import capitalised, problems_text
 from etiket_gui.gui.settings_access import SettingsAccess
@@ -23,10 +24,12 @@ _LONGEST_BODY = 300
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that pops up."""
+    """One thing that pops up. ``action`` is what a click on it does; ``is_good``: it is no warning."""
 
     title: str
     body: str
+    action: str = "problems"
+    is_good: bool = False
 
 
 @dataclass(slots=True)
@@ -65,6 +68,11 @@ class NoticePolicy:
             self._quiet_until_s[problem.place] = now_s + QUIET_S
             found.append(_notice(problem))
         return found
+
+
+def is_measuring(facts: Facts) -> bool:
+    """Whether a measurement runs, which nothing is to disturb."""
+    return facts.is_measuring or any(source.live for source in facts.overview.enabled)
 
 
 def _notice(problem: PlaceProblems) -> Notice:
@@ -113,6 +121,5 @@ class Notifications(QObject):
         if self._settings.current.notifications == "off":
             self._policy.begin(problems)
             return
-        is_measuring = facts.is_measuring or any(source.live for source in facts.overview.enabled)
-        for notice in self._policy.due(problems, self._now_s(), is_silent=is_measuring):
+        for notice in self._policy.due(problems, self._now_s(), is_silent=is_measuring(facts)):
             self.noticed.emit(notice)

@@ -138,7 +138,10 @@ class SettingsDialog(QDialog):
             "notifications", self.tr("Notify me of problems"), is_on=settings.notifications == "problems"
         )
         form.addRow(self._notify)
-        notes = self.tr("At most once in 15 minutes for each source, and never during a measurement.")
+        notes = self.tr(
+            "At most once in 15 minutes for each source, and never during a measurement. Beside problems: once when a "
+            "new source is archived as a whole, and each day of a pause without end."
+        )
         form.addRow(self._hint(notes))
         self._close = self._choice(
             "on-close",

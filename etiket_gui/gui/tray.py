@@ -92,6 +92,7 @@ class Tray(QObject):
         self._is_available = False
         self._kind: TrayKind | None = None
         self._is_dark = False
+        self._clicked = "problems"
         # A menu needs a widget that outlives it; the window may come and go.
         self._owner = QWidget()
         self._icon: QSystemTrayIcon | None = None
@@ -156,7 +157,9 @@ class Tray(QObject):
     def pop_up(self, notice: Notice) -> None:
         """Show a notice beside the icon; without a panel there is nowhere to show it, and the window says it anyway."""
         if self._is_available and self._icon is not None:
-            self._icon.showMessage(notice.title, notice.body, QSystemTrayIcon.MessageIcon.Warning)
+            icons = QSystemTrayIcon.MessageIcon
+            self._clicked = notice.action
+            self._icon.showMessage(notice.title, notice.body, icons.Information if notice.is_good else icons.Warning)
 
     def renew(self) -> None:
         """Bring picture and tooltip up to date."""
@@ -186,7 +189,7 @@ class Tray(QObject):
         # The menu is complete before it is given away: some panels keep what they get first.
         icon.setContextMenu(self._menu)
         icon.activated.connect(self._on_activated)
-        icon.messageClicked.connect(lambda: self.acted.emit("problems"))
+        icon.messageClicked.connect(lambda: self.acted.emit(self._clicked))
         self.renew()
         icon.show()
 

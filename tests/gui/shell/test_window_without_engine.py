@@ -142,7 +142,12 @@ def test_window_that_is_ending_is_waited_for(tmp_path: Path) -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             waited: list[float] = []
-            patch.setattr(first_instance, "wait_gone", lambda _, timeout_s: waited.append(timeout_s) or True)
+
+            def gone(_: object, timeout_s: float) -> bool:
+                waited.append(timeout_s)
+                return True
+
+            patch.setattr(first_instance, "wait_gone", gone)
             assert show_first(home) is First.NONE
             assert waited, "the home is free when the other program has gone"
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import PATIENCE_VARIABLE
+
 PROJECT = Path(__file__).resolve().parents[2]
 OUTCOMES_VARIABLE = "ETIKET_GUI_TEST_OUTCOMES"
 GUARDS_VARIABLE = "ETIKET_GUI_TEST_GUARDS_OFF"
@@ -98,7 +100,7 @@ def outcomes_without(guard: str, nodes: Iterable[str]) -> dict[str, set[str]]:
         done = subprocess.run(
             [*command, f"--timeout={TIMEOUT_S}", f"--basetemp={scratch}/tmp", *chosen],
             cwd=PROJECT,
-            env={**kept, GUARDS_VARIABLE: guard, OUTCOMES_VARIABLE: str(report)},
+            env={**kept, GUARDS_VARIABLE: guard, OUTCOMES_VARIABLE: str(report), PATIENCE_VARIABLE: "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -16,28 +16,11 @@ from etiket_gui.gui.models.dataset_texts import column_title
 from etiket_gui.gui.models.table_keeper import TableKeeper
 from etiket_gui.gui.pages.dataset_cells import DatasetCells
 from etiket_gui.gui.pages.dataset_rows import DatasetRows
+from etiket_gui.gui.pages.dataset_widths import ColumnWidths
 from etiket_gui.gui.theme.tokens import Space
 
 #: Rows that were left out of a paint follow after this time, in which the window answers.
 _REST_MS = 4
-
-#: How wide a column is at first, in characters.
-_WIDTHS = {
-    Column.STATE: 21,
-    Column.NAME: 34,
-    Column.SOURCE: 18,
-    Column.COLLECTED: 21,
-    Column.SIZE: 11,
-    Column.FILES: 9,
-    Column.DESTINATIONS: 24,
-    Column.ARCHIVED: 21,
-    Column.PROGRESS: 12,
-    Column.KEYWORDS: 22,
-    Column.RUN_STATE: 16,
-    Column.CHANGED: 21,
-    Column.IDENTIFIER: 30,
-    Column.UUID: 40,
-}
 
 
 class DatasetTable(QTableView):
@@ -82,7 +65,7 @@ class DatasetTable(QTableView):
     def _make_header(self) -> None:
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         header.setSectionsMovable(False)
         header.setMinimumSectionSize(self.fontMetrics().averageCharWidth() * 6)
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -90,7 +73,7 @@ class DatasetTable(QTableView):
         self._show_sort()
         self.setSortingEnabled(True)
         self._model.modelReset.connect(self._show_sort)
-        self.fit_columns()
+        self._widths = ColumnWidths(self, self._model)
 
     def _show_sort(self) -> None:
         """The arrow of the header stands where the list is ordered by."""
@@ -101,24 +84,13 @@ class DatasetTable(QTableView):
         header.setSortIndicator(columns.index(question.sort) if question.sort in columns else -1, order)
         header.blockSignals(False)
 
-    def fit_columns(self) -> None:
-        """Give each column the width it has at first."""
-        character = self.fontMetrics().averageCharWidth()
-        for place, column in enumerate(self._model.columns):
-            self.setColumnWidth(place, character * _WIDTHS[column])
-
     def widths(self) -> dict[str, int]:
-        """The widths of the columns in characters, by column, to be kept."""
-        character = self.fontMetrics().averageCharWidth()
-        return {column.value: self.columnWidth(place) // character for place, column in enumerate(self._model.columns)}
+        """The widths that somebody chose, in characters, by column, to be kept."""
+        return self._widths.kept()
 
     def set_widths(self, widths: Mapping[str, Any]) -> None:
         """Give columns the widths of an earlier time, in characters; senseless ones are left alone."""
-        character = self.fontMetrics().averageCharWidth()
-        for place, column in enumerate(self._model.columns):
-            width = widths.get(column.value)
-            if isinstance(width, int) and 3 <= width <= 400:
-                self.setColumnWidth(place, width * character)
+        self._widths.take(widths)
 
     # -- columns -----------------------------------------------------------------------------------------------------
 
@@ -160,13 +132,10 @@ class DatasetTable(QTableView):
         self.columnsChosen.emit(tuple(columns))
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        """Show these columns; those that were there keep their widths."""
-        before = {column: self.columnWidth(place) for place, column in enumerate(self._model.columns)}
-        self._model.set_columns(columns)
-        self.fit_columns()
-        for place, column in enumerate(self._model.columns):
-            if column in before:
-                self.setColumnWidth(place, before[column])
+        """Show these columns; those whose width somebody chose keep it."""
+        with self._widths.unchosen():
+            self._model.set_columns(columns)
+        self._widths.fit()
 
     # -- paint -------------------------------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ def _check_all(
 
 def _check(session: Session, destination: Destination, copy: Copy, tally: Tally, stop: StopToken) -> None:
     try:
-        result = destination.verify(copy.remote, copy.version, copy.transfer.scope, stop)
+        result = destination.verify_sent(copy.remote, copy.version, copy.transfer.scope, stop)
     except EtiketError as error:
         if error.concerns_all or isinstance(error, Stopped):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from etiket_gui.domain.content import DatasetReference, Description, FileEntry, Outgoing, RemoteVersion
-from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.errors import EtiketError, UsageError
 from etiket_gui.domain.states import Provisional, VerificationLevel
 from etiket_gui.domain.stopping import Progress, StopToken
 
@@ -284,6 +285,21 @@ class Destination(ABC):
     @abstractmethod
     def verify(self, remote: str, version: str, scope: str, stop: StopToken) -> Verification:
         """Re-read what is stored of one version and compare it with its record."""
+
+    def verify_sent(self, remote: str, version: str, scope: str, stop: StopToken) -> Verification:
+        """:meth:`verify` for a version that was put here: that it is not here any more is a difference."""
+        try:
+            return self.verify(remote, version, scope, stop)
+        except UsageError as error:
+            lost = FileVerification(version, f"is not there any more: {error.reason}")
+            return Verification(remote, version, 0, 0, (lost,), time.time_ns())
+
+    def holds(self, remote: str, version: str, scope: str) -> bool:
+        """Whether that version is in the list of what is stored here; cheap, no content is read."""
+        try:
+            return any(stored.version == version for stored in self.versions(remote, scope))
+        except UsageError:
+            return False
 
     @abstractmethod
     def versions(self, remote: str, scope: str) -> tuple[StoredVersion, ...]:

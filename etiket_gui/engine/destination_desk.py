@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _DERIVE_BATCH = 100
 _SWEEP_EVERY_S = 6 * 3600.0
 _PROBE_EVERY_S = 1800.0
+#: So many of the newest copies are looked for with each probe; after one was missing, all, in steps of the second.
+_NEWEST, _STEP = 10, 500
 
 
 class DestinationDesk:
@@ -53,6 +55,9 @@ class DestinationDesk:
         #: So often in a row sending failed for the whole destination, whatever the probes in between said.
         self._fruitless = 0
         self._is_probe_due = True
+        #: While all copies are looked for: the last transfer that was asked about, and how many are missing so far.
+        self._compared_to: int | None = None
+        self._missing = 0
         self._is_sweep_due = True
         self._look_task: RunningTask | None = None
         self._move_task: RunningTask | None = None
@@ -90,12 +95,23 @@ class DestinationDesk:
         now_s = self._desk.clock.monotonic_s()
         if not self.circuit.is_closed:
             if self.circuit.try_at_s is not None and now_s >= self.circuit.try_at_s:
-                self._look_task = self._start(TaskKind.PROBE, {})
+                self._probe()
         elif self._is_probe_due:
-            self._look_task = self._start(TaskKind.PROBE, {})
+            self._probe()
         elif self.sources_to_remember:
             source_id, stored = next(iter(self.sources_to_remember.items()))
             self._look_task = self._start(TaskKind.REMEMBER, {"stored_source": dict(stored)}, source_id)
+
+    def _probe(self) -> None:
+        """Look at it, and at the copies that should be there; nothing else would tell of an older archive put back."""
+        copies: list[StoredCopy] = []
+        if guards.is_on("newest-copies-are-looked-for"):
+            if self._compared_to is None:
+                copies = self._desk.writer.newest_copies(self.row.id, _NEWEST)
+            else:
+                copies = self._desk.writer.copies_after(self.row.id, self._compared_to, _STEP)
+        rows = [[copy.transfer_id, copy.remote, copy.version, copy.scope] for copy in copies]
+        self._look_task = self._start(TaskKind.PROBE, {"known": rows}, copies)
 
     def dispatch_views(self) -> None:
         """Start making derived views, or a sweep, when nothing more urgent wants the worker."""
@@ -173,7 +189,7 @@ class DestinationDesk:
     def _take_result(self, task: RunningTask, result: Mapping[str, Any]) -> None:
         match task.kind:
             case TaskKind.PROBE:
-                self._take_probe(result)
+                self._take_probe(result, task.context)
             case TaskKind.REMEMBER:
                 self.sources_to_remember.pop(task.context, None)
                 self.remembered.setdefault(task.context, bool(result["was_known"]))
@@ -182,7 +198,7 @@ class DestinationDesk:
             case TaskKind.SWEEP if result["removed"]:
                 log.info("Removed %d stale temporaries at %s.", result["removed"], self.row.name)
 
-    def _take_probe(self, result: Mapping[str, Any]) -> None:
+    def _take_probe(self, result: Mapping[str, Any], asked: list[StoredCopy]) -> None:
         problems = [error_from_json(problem) for problem in result["problems"]]
         self.batch_size = int(result["batch_size"])
         self.can_replace = bool(result.get("replaces", False))
@@ -197,12 +213,32 @@ class DestinationDesk:
             case IdentityOutcome.MOVED:
                 self._desk.say(f"{self.row.name} is at another place now: everything that is not there yet is sent.")
         self.circuit.close()
+        if not self._compare(asked, [int(transfer_id) for transfer_id in result.get("missing", ())]):
+            return
         self.is_ready = True
         self._is_probe_due = False
         due_s = self._desk.clock.monotonic_s() + _PROBE_EVERY_S
         self._desk.timers.at(("probe", self.row.id), due_s, self._probe_is_due)
         self._desk.writer.close_problem(f"destination:{self.row.id}")
         self._set_state(DestinationState.OK, "", free_bytes=result["free_bytes"], total_bytes=result.get("total_bytes"))
+
+    def _compare(self, asked: list[StoredCopy], missing: list[int]) -> bool:
+        """Whether all that should be there was looked for as far as needed; nothing is sent before."""
+        if missing:
+            self._desk.writer.note_missing(missing)
+            self._missing += len(missing)
+        if self._compared_to is None and not missing:
+            return True
+        if self._compared_to is not None and not asked:
+            self._desk.say(
+                f"{self._missing} datasets that were archived at {self.row.name} are not there any more. Was an older "
+                "copy of it put back? They are sent again."
+            )
+            self._compared_to, self._missing = None, 0
+            return True
+        self.is_ready, self._is_probe_due = False, True
+        self._compared_to = 0 if self._compared_to is None else asked[-1].transfer_id
+        return False
 
     def _other_one(self) -> DestinationRefused:
         where = self.address or self.row.name

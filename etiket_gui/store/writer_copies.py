@@ -39,6 +39,12 @@ _NEVER_PROVEN = _COPIES.where(_t.proven_at_ns.is_(None), _t.verified_at_ns < bin
 _PROVEN_LONG_AGO = _COPIES.where(_t.proven_at_ns.is_not(None), _t.proven_at_ns < bindparam("before")).order_by(
     _t.proven_at_ns
 )
+_NEWEST = tuple(
+    _COPIES.where(_t.shown == TransferState.ARCHIVED.value, _t.is_large == is_large).order_by(_t.order_ns.desc())
+    for is_large in (0, 1)
+)
+_LAST_SENT = _COPIES.where(_t.proven_at_ns.is_(None)).order_by(_t.verified_at_ns.desc())
+_NEXT_COPIES = _COPIES.where(_t.id > bindparam("after")).order_by(_t.id)
 _UNDERIVED = _COPIES.where(text("derived_version IS NOT version"))
 _DERIVED = update(transfers).where(_t.id == bindparam("which")).values(derived_version=bindparam("made"))
 _VERIFIED = update(transfers).where(_t.id == bindparam("which")).values(verified_at_ns=bindparam("at_ns"))
@@ -50,13 +56,14 @@ _PROVEN = (
 _DISTRUST = (
     update(transfers)
     .where(_t.id.in_(asked()))
-    .values(sent_fingerprint=None, proven_at_ns=None, claim_fingerprint=_t.sent_fingerprint)
+    .values(sent_fingerprint=None, proven_at_ns=None, derived_version=None, claim_fingerprint=_t.sent_fingerprint)
 )
 _TRUST = (
     update(transfers)
     .where(_t.id == bindparam("which"), _t.sent_fingerprint.is_(None), _t.state == TransferState.WAITING.value)
     .values(sent_fingerprint=_t.claim_fingerprint)
 )
+_MISSING = "It was archived there and is not there any more."
 _DAMAGE_ADVICE = "It is sent again from the source if the source still has it. Look after the disk of the archive."
 
 
@@ -87,7 +94,7 @@ class CopyWriter(TransferWriter):
                 connection.execute(_DISTRUST, {"ids": as_ids([transfer_id])})
                 rest(connection, facts_of_transfers(connection, [transfer_id]))
                 self._touch([facts[0].dataset_id])
-            shown = "; ".join(display(name) for name in differences[:3])
+            shown = "; ".join(display(name).rstrip(".") for name in differences[:3])
             more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
             self.open_problem(
                 "item",
@@ -115,6 +122,44 @@ class CopyWriter(TransferWriter):
                     parameters = {"route": route_id, "before": before_ns, "most": limit - len(copies)}
                     copies += [_copy(row, scope) for row in connection.execute(statement, parameters)]
         return copies
+
+    def newest_copies(self, destination_id: int, most: int) -> list[StoredCopy]:
+        """Archived copies of the newest datasets and those sent last, about ``most`` of each kind and route."""
+        copies: dict[int, StoredCopy] = {}
+        with self._reading() as connection:
+            for route_id, scope in connection.execute(_ROUTES_TO, {"destination": destination_id}).all():
+                for statement in (*_NEWEST, _LAST_SENT):
+                    for row in connection.execute(statement, {"route": route_id, "most": most}):
+                        copies[row.id] = _copy(row, scope)
+        return list(copies.values())
+
+    def copies_after(self, destination_id: int, transfer_id: int, most: int) -> list[StoredCopy]:
+        """The next archived copies of a destination by their transfers' ids, at most ``most``."""
+        copies: list[StoredCopy] = []
+        with self._reading() as connection:
+            for route_id, scope in connection.execute(_ROUTES_TO, {"destination": destination_id}).all():
+                parameters = {"route": route_id, "most": most, "after": transfer_id}
+                copies += [_copy(row, scope) for row in connection.execute(_NEXT_COPIES, parameters)]
+        return sorted(copies, key=lambda copy: copy.transfer_id)[:most]
+
+    def note_missing(self, transfer_ids: Sequence[int]) -> None:
+        """These copies are not where they were put: a problem is open and they wait, until they were sent again."""
+        with self._transaction() as connection:
+            facts = [
+                row for row in facts_of_transfers(connection, transfer_ids) if row.state == TransferState.ARCHIVED.value
+            ]
+            connection.execute(_DISTRUST, {"ids": as_ids([row.id for row in facts])})
+            rest(connection, facts_of_transfers(connection, [row.id for row in facts]))
+            self._touch([row.dataset_id for row in facts])
+            for row in facts:
+                self.open_problem(
+                    "item",
+                    damage_key(row.id),
+                    DestinationDamaged(_MISSING, advice=_DAMAGE_ADVICE),
+                    source_id=row.source_id,
+                    dataset_id=row.dataset_id,
+                    transfer_id=row.id,
+                )
 
     def copies_to_derive(self, destination_id: int, limit: int) -> list[StoredCopy]:
         """Archived copies of a destination whose derived views were not made for their present version."""

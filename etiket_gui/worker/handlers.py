@@ -248,7 +248,7 @@ class Workshop:
         return {}
 
     def probe(self, task: Task) -> dict[str, Any]:
-        """Look whether a destination can be used, and what it can do."""
+        """Look whether a destination can be used, what it can do, and which of the "known" copies it lacks."""
         _, destination = self._destination(task)
         if task.body.get("create"):
             destination.create()
@@ -263,6 +263,7 @@ class Workshop:
             "replaces": capabilities.provisional is Provisional.REPLACEABLE,
             "address": destination.address(destination.config),
             "is_local": capabilities.is_local,
+            "missing": [] if probe.problems else _missing(destination, task),
         }
 
     def remember(self, task: Task) -> dict[str, Any]:
@@ -302,6 +303,17 @@ class Workshop:
         """Remove our own stale temporaries at a destination."""
         _, destination = self._destination(task)
         return {"removed": destination.sweep(task.stop)}
+
+
+def _missing(destination: Destination, task: Task) -> list[int]:
+    """The transfers of those "known" copies that are not at the destination, by its lists alone."""
+    missing = []
+    for row in task.body.get("known") or ():
+        task.stop.check()
+        copy = StoredCopy(*row)
+        if not destination.holds(copy.remote, copy.version, copy.scope):
+            missing.append(copy.transfer_id)
+    return missing
 
 
 def _tuple_or_none(value: list[str] | None) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ import pytest
 
 from etiket_gui.destinations.api import DestinationContext
 from etiket_gui.destinations.registry import load_destination
-from etiket_gui.domain.commands import EditDestination
+from etiket_gui.domain.commands import EditDestination, RecordVerification
 from etiket_gui.domain.states import DestinationState
 from tests.support.engine_driver import EngineDriver, write_dataset
 
@@ -85,3 +85,55 @@ def test_an_archive_that_was_moved_is_known_again(driver: EngineDriver, root: Pa
         write_dataset(root, "two")
         driver.until_archived("one", "two")
         assert len(driver.versions("one")) == 1
+
+
+@pytest.mark.fault("F34", guard="newest-copies-are-looked-for")
+def test_what_an_older_archive_put_back_does_not_have_is_sent_again(
+    driver: EngineDriver, root: Path, tmp_path: Path
+) -> None:
+    write_dataset(root, "before")
+    with driver:
+        driver.until_archived("before")
+    archive = driver.archives[0]
+    shutil.copytree(archive, tmp_path / "backup", symlinks=True)
+    write_dataset(root, "later")
+    write_dataset(root, "lost")
+    (root / "before" / "more.dat").write_bytes(b"more")
+    with driver:
+        driver.until_archived("before", "later", "lost")
+    archive.rename(tmp_path / "broken")
+    shutil.copytree(tmp_path / "backup", archive, symlinks=True)
+    shutil.rmtree(root / "lost")
+    with driver:
+        driver.until(
+            lambda: {"before", "later"} <= {record.identifier for record in driver.archive().records}, "it is back"
+        )
+        driver.until_archived("before", "later")
+        assert [record.version for record in driver.versions("before")] == ["1.0.0", "1.1.0"]
+        assert len(driver.versions("later")) == 1
+        # Nobody has this one any more: that is said, and stays said.
+        [problem] = driver.problems()
+        assert problem["reason"] == "It was archived there and is not there any more."
+        [dataset_id] = [row["id"] for row in driver.rows("SELECT id FROM datasets WHERE identifier = 'lost'")]
+        assert problem["dataset_id"] == dataset_id
+        [said] = driver.rows("SELECT sentence FROM activity WHERE sentence LIKE '%not there any more%'")
+        assert said["sentence"].startswith("3 datasets that were archived at lab-archive")
+
+
+@pytest.mark.fault("F110", guard="damaged-links-are-replaced")
+def test_a_damaged_file_is_good_again_in_the_browsable_folder_too(driver: EngineDriver, root: Path) -> None:
+    write_dataset(root, "one")
+    shown = driver.archives[0] / "browse"
+    with driver:
+        driver.until_archived("one")
+        driver.until(lambda: list(shown.rglob("trace.dat")), "the browsable folder is there")
+    [link] = shown.rglob("trace.dat")
+    link.chmod(0o644)
+    link.write_bytes(b"eno")
+    [row] = driver.rows("SELECT id FROM transfers")
+    with driver:
+        driver.ask(RecordVerification(((row["id"], 1, False, ("trace.dat: differs",)),)))
+        driver.until(lambda: link.read_bytes() == b"one", "the good file is shown")
+        driver.until_archived("one")
+    [kept] = (driver.archives[0] / ".etiket" / "quarantine").iterdir()
+    assert kept.read_bytes() == b"eno"

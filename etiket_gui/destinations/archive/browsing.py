@@ -29,11 +29,12 @@ from etiket_gui.destinations.archive.layout import (
     staging_name,
     title_folder,
 )
-from etiket_gui.destinations.archive.linking import ANYBODY, links_hold
+from etiket_gui.destinations.archive.linking import ANYBODY, is_in_quarantine, links_hold
 from etiket_gui.destinations.archive.page import DatasetPage, ListedFile, dataset_page, root_page
 from etiket_gui.destinations.archive.previews import StoredFile, preview_of
 from etiket_gui.destinations.archive.reading import ArchiveReader, reading_error
 from etiket_gui.destinations.archive.record import Record, RecordFacts, checked_parts
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import FileEntry
 from etiket_gui.domain.errors import DestinationDamaged, UnsafeName, UsageError, destination_error
 from etiket_gui.domain.names import from_portable
@@ -432,6 +433,8 @@ class _Before:
             return False
         blob = self.work.blob_status(sha256)
         if blob is not None and (blob.st_dev, blob.st_ino) == (found.st_dev, found.st_ino):
+            return True
+        if is_in_quarantine(self.work.tree.root, sha256, found) and guards.is_on("damaged-links-are-replaced"):
             return True
         hasher = hashlib.sha256()
         with os.fdopen(self.work.tree.open_file(where), "rb") as file:

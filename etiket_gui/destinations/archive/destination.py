@@ -222,6 +222,10 @@ class ArchiveDestination(Destination):
         """Read every byte of a version again and compare it with its record."""
         return self._reader.verify(remote, version, scope, stop)
 
+    def holds(self, remote: str, version: str, scope: str) -> bool:
+        """Whether that version has a record here, by the names of the files alone."""
+        return version in self._reader.version_names(remote)
+
     def versions(self, remote: str, scope: str) -> tuple[StoredVersion, ...]:
         """Every version of a dataset, oldest first."""
         return self._reader.versions(remote, scope)

@@ -183,7 +183,7 @@ def verify(job: DeskJob) -> dict[str, Any]:
 
 def _verify_one(destination: Destination, copy: _Copy, sums: dict[str, Any], stop: StopToken) -> None:
     try:
-        found = destination.verify(copy.remote, copy.transfer.version or "", copy.transfer.scope, stop)
+        found = destination.verify_sent(copy.remote, copy.transfer.version or "", copy.transfer.scope, stop)
     except EtiketError as error:
         if error.concerns_all or isinstance(error, Stopped):
             raise

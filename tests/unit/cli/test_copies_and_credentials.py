@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -149,3 +150,18 @@ def test_a_sign_in_that_cannot_be_is_refused(
 
 def test_an_archive_needs_no_sign_in(configured: CommandLineRunner) -> None:
     assert "needs no sign-in" in configured.ok("login", "arch").out
+
+
+def test_a_copy_that_is_not_there_any_more_is_a_difference_and_is_sent_again(
+    two_copies: CommandLineRunner, tmp_path: Path
+) -> None:
+    [title] = [path.parent for path in (tmp_path / "second").rglob("*-v1.0.0.yml") if "run-1" in path.name]
+    shutil.rmtree(title)
+    ended = two_copies("verify", "--json")
+    assert ended.code == 4
+    [difference] = ended.json["differences"]
+    assert (difference["name"], difference["destination"]) == ("run 1", "second")
+    assert "not there any more" in difference["files"][0]["problem"]
+    assert two_copies("status", "--json").json["not_archived"] == 1
+    two_copies.ok("run", "--once")
+    assert two_copies.ok("verify", "--json").json["good"] == 6

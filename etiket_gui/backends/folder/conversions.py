@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from etiket_gui.backends.directories import conversion, derived_file, free_name
 from etiket_gui.backends.folder.survey import Surveyed
 from etiket_gui.converters.api import Converter, pair_of, type_matches
+from etiket_gui.converters.bounds import bounded
+from etiket_gui.converters.dangerous_files import DangerousFile, opening
 from etiket_gui.converters.registry import canonical_name, registry
+from etiket_gui.domain import guards
 from etiket_gui.domain.content import SourceFile
-from etiket_gui.domain.errors import ConversionFailed, EtiketError, PluginFailed, Stopped, UsageError
+from etiket_gui.domain.errors import ConversionFailed, EtiketError, PluginFailed, SourceChanged, Stopped, UsageError
 from etiket_gui.domain.names import to_portable
 from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import StopToken
+
+log = logging.getLogger(__name__)
 
 _OFF = "off"
 _ALL = "all"
@@ -136,23 +143,31 @@ class Conversions:
     def _convert(
         self, item: _Input, name: str, kind: type[Converter], output: Path, result: _Result, stop: StopToken
     ) -> None:
+        work = f"the converter {name} {kind.version}"
         try:
-            converter = kind()
-            converter.stop = stop
-            made = Path(converter.convert(Path(item.path), output))
-            _check_inside(made, output)
-        except Stopped:
+            with _noted(item.path, work), bounded(Path(item.path), output, stop) as token:
+                converter = kind()
+                converter.stop = token
+                made = Path(converter.convert(Path(item.path), output))
+                _check_inside(made, output)
+        except (Stopped, SourceChanged):
             raise
+        except DangerousFile as error:
+            result.problems.append(error)
         except ConversionFailed as error:
             where = "" if os.path.basename(item.name) in error.reason else f"{item.name}: "
             result.problems.append(ConversionFailed(f"{where}{error.reason} ({name} {kind.version})", path=item.path))
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises: the rest of the dataset goes on
+        except BaseException as error:
+            # Whatever a plug-in raises, SystemExit too: the rest of the dataset goes on.
+            log.exception("The converter %s raised while it converted %s.", name, item.path)
             why = error.reason if isinstance(error, EtiketError) else f"{type(error).__name__}: {error}"
             result.problems.append(
                 ConversionFailed(f"{item.name} could not be converted by {name} {kind.version}: {why}.", path=item.path)
             )
         else:
             self._take(item, name, kind, made, result)
+            return
+        shutil.rmtree(output, ignore_errors=True)
 
     @staticmethod
     def _take(item: _Input, name: str, kind: type[Converter], made: Path, result: _Result) -> None:
@@ -191,11 +206,19 @@ def _by_class(place: Mapping[str, str]) -> tuple[str, type[Converter]] | None:
     return None
 
 
+def _noted(path: str, work: str) -> AbstractContextManager[None]:
+    """A converter that ends its process, or has it ended because it hangs, is not run a third time."""
+    return opening(path, work) if guards.is_on("converters-leave-notes") else nullcontext()
+
+
 def _check_inside(made: Path, output: Path) -> None:
-    if made.parent != output and output not in made.parents:
+    real = Path(os.path.realpath(made))
+    if Path(os.path.realpath(output)) not in real.parents:
         raise ConversionFailed(f"its result {made} does not lie in the folder it was given")
     if not made.exists() or made.is_symlink():
         raise ConversionFailed(f"its result {made.name} is not there")
+    if not (made.is_file() or made.is_dir()):
+        raise ConversionFailed(f"its result {made.name} is neither a file nor a folder")
 
 
 def _inputs(entries: Sequence[Surveyed], types: set[str]) -> list[_Input]:

@@ -85,6 +85,41 @@ class Outside(Upper):
         return input_path
 
 
+class Above(Upper):
+    """Names a way out of its folder."""
+
+    def convert(self, input_path: Path, output_dir: Path) -> Path:
+        """The input by a detour."""
+        return output_dir / ".." / ".." / ".." / ".." / "source" / "run" / input_path.name
+
+
+class Nothing(Upper):
+    """Forgets to return anything."""
+
+    def convert(self, input_path: Path, output_dir: Path) -> Path:
+        """None, which is no path."""
+        return None  # type: ignore[return-value]
+
+
+class Promised(Upper):
+    """Returns what it did not make."""
+
+    def convert(self, input_path: Path, output_dir: Path) -> Path:
+        """A path of nothing."""
+        return output_dir / "trace.hdf5"
+
+
+class Linked(Upper):
+    """Returns a link."""
+
+    def convert(self, input_path: Path, output_dir: Path) -> Path:
+        """A link beside a file."""
+        (output_dir / "real.hdf5").write_text("real")
+        target = output_dir / "trace.hdf5"
+        target.symlink_to(output_dir / "real.hdf5")
+        return target
+
+
 def install(monkeypatch: pytest.MonkeyPatch, **kinds: type[Converter]) -> None:
     """Only these converters are installed."""
 
@@ -159,9 +194,15 @@ def test_failing_conversion_is_a_problem_and_the_rest_goes(source: FolderSource)
     [
         (Failing, lambda: RuntimeError("no licence"), "RuntimeError: no licence"),
         (Failing, lambda: MemoryError("much too large"), "MemoryError: much too large"),
+        (Failing, lambda: SystemExit(3), "SystemExit: 3"),
         (Outside, lambda: None, "does not lie in the folder"),
+        (Above, lambda: None, "does not lie in the folder"),
+        (Nothing, lambda: None, "TypeError"),
+        (Promised, lambda: None, "is not there"),
+        (Linked, lambda: None, "is not there"),
     ],
 )
+@pytest.mark.allows_log("The converter mine raised")
 def test_whatever_a_converter_does_wrong_is_told_with_its_name(
     source: FolderSource, monkeypatch: pytest.MonkeyPatch, kind: type[Converter], error: Any, why: str
 ) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 from etiket_gui.bridge.calls import Call
 from etiket_gui.bridge.coalescing import EventBox
 from etiket_gui.domain import guards
-from etiket_gui.domain.commands import Command, Reply
+from etiket_gui.domain.commands import BY_WINDOW, Command, Reply
 from etiket_gui.domain.errors import EtiketError, ProgramError, Stopped, StoreProblem
 from etiket_gui.domain.events import Event
 from etiket_gui.settings.home import Home
@@ -252,7 +252,7 @@ class EngineHost(QObject):
             self._wake(is_urgent=True)
 
         try:
-            engine.submit(self._asked[number].command).add_done_callback(done)
+            engine.submit(self._asked[number].command, by=BY_WINDOW).add_done_callback(done)
         except StoreProblem as error:
             refused = error
             self._news.put(lambda: self._answer(number, None, refused))

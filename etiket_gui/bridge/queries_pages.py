@@ -1,4 +1,4 @@
-"""What the overview, the problems and the activity show, read by plain sqlite3 as frozen values.
+"""What the overview and the problems show, read by plain sqlite3 as frozen values.
 
 Every function takes a connection of the reader thread and costs about the same for any number of datasets. Times are
 ns since 1970 UTC, sizes are bytes.
@@ -463,34 +463,6 @@ def _problem(row: Sequence[Any], *, source_root: str, destination_root: str) -> 
 def _urgency(group: ProblemGroup) -> tuple[int, bool, int]:
     is_about_datasets = all(problem.dataset_id is not None for problem in group.problems)
     return _URGENT.get(group.problem_kind, len(_URGENT)), is_about_datasets, group.problems[0].since_ns
-
-
-# -- activity ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityFact:
-    """One sentence about what happened; ``source`` is a name or ""."""
-
-    id: int
-    at_ns: int
-    sentence: str
-    source_id: int | None
-    dataset_id: int | None
-    source: str
-
-
-def activity(
-    connection: sqlite3.Connection, *, source_id: int | None = None, before_id: int | None = None, limit: int = 500
-) -> tuple[ActivityFact, ...]:
-    """What happened, newest first; of one source where asked; older than a row where asked, to page on."""
-    rows = connection.execute(
-        "SELECT a.id, a.at_ns, a.sentence, a.source_id, a.dataset_id, coalesce(s.name, '')"
-        " FROM activity a LEFT JOIN sources s ON s.id = a.source_id"
-        " WHERE (?1 IS NULL OR a.source_id = ?1) AND (?2 IS NULL OR a.id < ?2) ORDER BY a.id DESC LIMIT ?3",
-        (source_id, before_id, limit),
-    )
-    return tuple(ActivityFact(*row) for row in rows)
 
 
 def source_names(connection: sqlite3.Connection) -> tuple[tuple[int, str], ...]:

@@ -309,6 +309,8 @@ def _fetch(
         report = item.place.destination.fetch(
             version.remote, version.version, item.scope, target, method, progress, stop
         )
+    what = f"{count_text(report.file_count, 'file')}, {size_text(report.size_bytes)}"
+    session.note(f"Restored {item.name} {report.version} from {item.place.name} to {report.folder} ({what})")
     if session.output.is_json:
         session.output.json(
             {
@@ -325,7 +327,6 @@ def _fetch(
             }
         )
         return ExitCode.OK
-    what = f"{count_text(report.file_count, 'file')}, {size_text(report.size_bytes)}"
     session.output.line(f"Restored {item.name} {report.version} from {item.place.name} ({what}):")
     session.output.line(report.folder)
     for note in report.notes:

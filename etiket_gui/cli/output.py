@@ -14,6 +14,26 @@ from typing import Any, TextIO
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.wording import count_text, duration_text, size_text
+
+__all__ = [
+    "COMMAND_VARIABLE",
+    "PROGRAM",
+    "Output",
+    "ago_text",
+    "as_typed_here",
+    "count_text",
+    "duration_text",
+    "iso_time",
+    "local_time",
+    "prepare_streams",
+    "problem_lines",
+    "quoted",
+    "shown",
+    "size_text",
+    "terminal_columns",
+    "until_text",
+]
 
 #: C0 and C1 control characters (a terminal obeys them), line separators, and what turns the direction of text.
 _UNSAFE_ON_A_SCREEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -171,29 +191,6 @@ def _fitted(widths: list[int], least: list[int], columns: int) -> list[int]:
     return widths
 
 
-def size_text(size_bytes: float) -> str:
-    """Bytes for people: ``0 B``, ``812 kB``, ``1.3 GB`` (powers of ten)."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(value) < 999.5 or unit == "TB":
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError
-
-
-def duration_text(seconds: float) -> str:
-    """A duration for people: ``3 s``, ``12 min``, ``2 h 5 min``, ``3 days``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    if whole < 2 * 86400:
-        hours, minutes = divmod(whole // 60, 60)
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{whole // 86400} days"
-
-
 def ago_text(time_ns: int | None, now_ns: int | None = None) -> str:
     """How long ago that was, for people; ``never`` for None."""
     if not time_ns:
@@ -222,11 +219,6 @@ def until_text(until_ns: int, now_ns: int) -> str:
         return "until resumed"
     moment, today = local_time(until_ns), local_time(now_ns)[:10]
     return f"until {moment.removeprefix(today).strip()}"
-
-
-def count_text(count: int, singular: str, plural: str = "") -> str:
-    """``1 dataset`` or ``3 datasets``."""
-    return f"{count} {singular}" if count == 1 else f"{count} {plural or singular + 's'}"
 
 
 def problem_lines(problems: Iterable[Mapping[str, Any]]) -> Iterable[str]:

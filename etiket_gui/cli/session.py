@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import time
 from argparse import ArgumentParser, Namespace
@@ -148,6 +149,18 @@ class Session:
                 raise error_from_json(dict(reply.error)) if reply.error else UsageError(reply.sentence)
             return reply
 
+    def note(self, sentence: str, dataset_id: int | None = None) -> None:
+        """Put what was done here into the list of what happened, if there is one."""
+        from etiket_gui.domain.commands import NoteActivity
+
+        if not self.has_store:
+            return
+        try:
+            self.steer(NoteActivity(sentence, dataset_id))
+        except EtiketError as error:
+            # What was done is done, and said on the terminal.
+            logging.getLogger(__name__).info("Not put into the list of what happened: %s", error.reason)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         from etiket_gui.osys.locking import HomeLock
@@ -174,6 +187,7 @@ class Session:
         return opened.writer
 
     def _apply(self, command: Command) -> Reply:
+        from etiket_gui.domain.commands import BY_COMMAND_LINE
         from etiket_gui.engine.steering import Steering
         from etiket_gui.store.reader import StoreReader
 
@@ -181,7 +195,7 @@ class Session:
         try:
             reader = StoreReader(self.home.store)
             try:
-                return Steering(writer, reader, self.home).apply(command)
+                return Steering(writer, reader, self.home).apply(command, BY_COMMAND_LINE)
             finally:
                 reader.close()
         finally:

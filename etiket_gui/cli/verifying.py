@@ -154,6 +154,10 @@ def _write_down(session: Session, tally: Tally) -> None:
 
 def _tell(session: Session, tally: Tally, *, was_stopped: bool) -> None:
     output = session.output
+    checked = tally.good + len(tally.different)
+    if checked:
+        result = f"{len(tally.different)} of them differ" if tally.different else "all is what was sent"
+        session.note(f"Verified {count_text(checked, 'stored copy', 'stored copies')}: {result}")
     if output.is_json:
         output.json(_as_json(tally, was_stopped=was_stopped))
         return

@@ -9,6 +9,10 @@ from typing import Any
 
 from etiket_gui.domain.errors import UsageError
 
+#: Where a command came from, in words for the list of what happened.
+BY_COMMAND_LINE = "on the command line"
+BY_WINDOW = "in the window"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -148,6 +152,14 @@ class RecordVerification(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class NoteActivity(Command):
+    """Put into the list of what happened what was done beside the engine: restored, verified."""
+
+    sentence: str
+    dataset_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskStatus(Command):
     """Tell what the engine is doing now."""
 
@@ -185,8 +197,8 @@ COMMANDS: dict[str, type[Command]] = {
     kind.__name__: kind
     for kind in (
         PauseSync, ResumeSync, HoldSync, RetryTransfers, IgnoreDatasets, ScanNow, ProbeNow, SignInChanged, AddSource,
-        EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination, RecordVerification, AskStatus,
-        ShowWindow, StopEngine,
+        EditSource, RemoveSource, AddDestination, EditDestination, RemoveDestination, RecordVerification, NoteActivity,
+        AskStatus, ShowWindow, StopEngine,
     )
 }  # fmt: skip
 

@@ -393,6 +393,7 @@ class Coordinator:
         """Start everything that may run now, the most urgent first."""
         if self._steering != (_NOT_STEERED, _NOT_STEERED) and not self.is_held and not self.is_paused:
             self._steering = (_NOT_STEERED, _NOT_STEERED)
+            self.desk.diary.note("The time of the pause or hold is over; the work goes on.")
             self._tell_steering()
         if self.is_backup_due:
             self.is_backup_due = False
@@ -487,6 +488,7 @@ class Coordinator:
         try:
             with self.desk.writer.batch():
                 self.transfers.flush()
+                self.desk.diary.tell_all()
                 self.desk.writer.recover_claims()
         except EtiketError as error:
             log.info("The last results could not be written down and are found again: %s", error.reason)

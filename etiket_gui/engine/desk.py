@@ -10,6 +10,7 @@ from typing import Protocol
 
 from etiket_gui.domain.events import Event
 from etiket_gui.engine.budget import Budget
+from etiket_gui.engine.diary import Diary
 from etiket_gui.engine.timers import Timers
 from etiket_gui.engine.workers import WorkerPool
 from etiket_gui.settings.settings import Settings
@@ -53,7 +54,13 @@ class Desk:
     timers: Timers = field(default_factory=Timers)
     rng: random.Random = field(default_factory=random.Random)
     is_clock_trusted: bool = True
+    diary: Diary = field(init=False)
 
-    def say(self, sentence: str, *, source_id: int | None = None, dataset_id: int | None = None) -> None:
-        """Write a sentence into the activity list."""
-        self.writer.add_activity(sentence, source_id=source_id, dataset_id=dataset_id)
+    def __post_init__(self) -> None:
+        self.diary = Diary(self.say, self.clock, self.timers)
+
+    def say(
+        self, sentence: str, *, source_id: int | None = None, dataset_id: int | None = None, at_ns: int | None = None
+    ) -> None:
+        """Write a sentence into the activity list; ``at_ns``: when it happened, None for now."""
+        self.writer.add_activity(sentence, source_id=source_id, dataset_id=dataset_id, at_ns=at_ns)

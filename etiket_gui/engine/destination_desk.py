@@ -30,6 +30,13 @@ log = logging.getLogger(__name__)
 _DERIVE_BATCH = 100
 _SWEEP_EVERY_S = 6 * 3600.0
 _PROBE_EVERY_S = 1800.0
+#: What is wrong with a destination, and what is said when it is over.
+_RELIEF = {
+    DestinationState.OFFLINE: "can be reached again",
+    DestinationState.FULL: "has room again",
+    DestinationState.SIGN_IN: "lets the program in again",
+    DestinationState.PROBLEM: "can be used again",
+}
 #: So many of the newest copies are looked for with each probe; after one was missing, all, in steps of the second.
 _NEWEST, _STEP = 10, 500
 
@@ -289,13 +296,17 @@ class DestinationDesk:
         is_news = (state, reason) != (self.row.state, self.row.state_reason)
         if not is_news and free_bytes == self.row.free_bytes:
             return
+        before = self.row.state
         self._desk.writer.set_destination_state(
             self.row.id, state, reason, free_bytes=free_bytes, total_bytes=total_bytes
         )  # fmt: skip
         self.row = self._desk.writer.destination(self.row.id)
         if is_news:
-            if state is not DestinationState.OK:
-                self._desk.say(f"{self.row.name}: {reason}")
+            self._desk.diary.place_changed(
+                ("destination", self.row.id), state=state.value,
+                trouble=f"{self.row.name}: {reason}" if state is not DestinationState.OK else "",
+                relief=f"{self.row.name} {_RELIEF[before]}" if before in _RELIEF else "",
+            )  # fmt: skip
             self._desk.emit(DestinationStateChanged(self.row.id, self.row.name, state, reason))
 
     def forget_source(self, source_id: int) -> None:

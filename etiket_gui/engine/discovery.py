@@ -29,6 +29,9 @@ class LookResult:
     settled_count: int = 0
     missed_by_watcher: int = 0
     renamed_count: int = 0
+    rewritten_ids: set[int] = field(default_factory=set)
+    #: New ones that are no running measurement, by id, with their names.
+    found: dict[int, str] = field(default_factory=dict)
 
     @property
     def was_missed(self) -> bool:
@@ -100,12 +103,15 @@ class Discovery:
         if rewritten:
             self.mass_change.note(rewritten, now_s)
             self.ask_if_too_much()
+            result.rewritten_ids.update(rewritten)
         settled: list[tuple[int, int]] = []
         unsettled: list[tuple[int, str]] = []
         for outcome in outcomes:
             item = outcome.found
             result.changed_ids.add(outcome.dataset_id)
             result.new_count += outcome.is_new
+            if outcome.is_new and item.run_state is not RunState.LIVE:
+                result.found[outcome.dataset_id] = item.name
             if item.is_unchanged or (outcome.settled_fingerprint == item.fingerprint and not outcome.was_gone):
                 self.book.forget(item.identifier)
                 self.look_again.pop(item.identifier, None)

@@ -20,6 +20,7 @@ from etiket_gui.domain.errors import EtiketError, SourceChanged, SourceGone, Sto
 from etiket_gui.domain.events import LivePointsArrived, ProvisionalStored
 from etiket_gui.domain.states import RunState, TransferState
 from etiket_gui.domain.tasks import TaskKind, TransferItem
+from etiket_gui.domain.wording import size_text
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.transfers import Route
@@ -65,6 +66,14 @@ class Run:
     told_fingerprint: int | None = None
     point_count: int = 0
     copies: dict[int, _Copy] = field(default_factory=dict)
+    #: Whether it was there before it was first looked at by this program.
+    is_new: bool = True
+    early_count: int = 0
+
+    @property
+    def named(self) -> tuple[tuple[int, str], tuple[int, str]]:
+        """Id and name of its source, and its own."""
+        return (self.source.row.id, self.source.row.name), (self.dataset_id, self.name)
 
 
 class LiveRuns:
@@ -106,6 +115,7 @@ class LiveRuns:
             is_live = found.run_state is RunState.LIVE
             if not is_live and outcome.dataset_id not in growing:
                 if run is not None:
+                    self._note_end(run, found.run_state)
                     self._forget(run)
                 continue
             if run is None or run.source is not source:
@@ -114,11 +124,20 @@ class LiveRuns:
                     continue
                 run = Run(
                     source, outcome.dataset_id, found.identifier, found.name, found.run_state, found.fingerprint,
-                    found.size_bytes, now_s,
+                    found.size_bytes, now_s, is_new=outcome.is_new,
                 )  # fmt: skip
                 self._runs[run.dataset_id] = run
+                if is_live:
+                    self._desk.diary.run_began(*run.named, is_new=run.is_new)
             run.identifier, run.run_state = found.identifier, found.run_state
             run.fingerprint, run.size_bytes = found.fingerprint, found.size_bytes
+
+    def _note_end(self, run: Run, end: RunState) -> None:
+        if run.run_state is RunState.LIVE:
+            self._desk.diary.run_ended(
+                *run.named, end, points=run.point_count, early_count=run.early_count,
+                lasted_s=self._desk.clock.monotonic_s() - run.since_s if run.is_new else None,
+            )  # fmt: skip
 
     def finished(self, dataset_ids: Iterable[int]) -> None:
         """These datasets are gone."""
@@ -341,6 +360,14 @@ class LiveRuns:
                 description=receipt["description"],
             )
         )
+        run.early_count += 1
+        if run.early_count == 1:
+            what = f"What there is of {run.name} in {run.source.row.name} ({size_text(result['size_bytes'])})"
+            self._desk.diary.note(
+                f"{what} is at {route.destination.row.name} as a provisional version; newer ones take its place "
+                "while it is being measured.",
+                run.source.row.id,
+            )
         self._desk.emit(
             ProvisionalStored(
                 run.dataset_id,

@@ -138,6 +138,7 @@ class Proving:
     ) -> None:
         """Write down what a re-read found; a damaged copy is sent again from the source."""
         self._desk.writer.record_verification(copy.transfer_id, verified_at_ns, is_proven, differences)
+        self._desk.diary.proven(destination.row.id, destination.row.name, is_good=not differences)
         if not differences:
             return
         error = DestinationDamaged(

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from etiket_gui.domain import guards
 from etiket_gui.domain.commands import (
+    BY_COMMAND_LINE,
     AddDestination,
     AddSource,
     AskStatus,
@@ -117,6 +118,7 @@ class Engine:
         except BaseException:
             self._close()
             raise
+        self.coordinator.desk.diary.note("The program started and looks after its sources.")
         self._emit(EngineStarted())
 
     def _open(self) -> None:
@@ -141,18 +143,20 @@ class Engine:
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Called on a thread of the control server: hand over to the coordinator's thread and wait."""
         command = command_from_json(request)
-        return self.ask(command, timeout_s=_REPLY_TIMEOUT_S).to_json()
+        return self.ask(command, timeout_s=_REPLY_TIMEOUT_S, by=BY_COMMAND_LINE).to_json()
 
-    def ask(self, command: Command, timeout_s: float = _REPLY_TIMEOUT_S) -> Reply:
+    def ask(self, command: Command, timeout_s: float = _REPLY_TIMEOUT_S, *, by: str = "") -> Reply:
         """Have a command carried out by the running engine; callable from any other thread.
 
         Raises EtiketError when it fails (StoreProblem while the engine waits for its store), TimeoutError when the
         engine does not answer in time.
         """
-        return self.submit(command).result(timeout_s)
+        return self.submit(command, by=by).result(timeout_s)
 
-    def submit(self, command: Command) -> concurrent.futures.Future[Reply]:
+    def submit(self, command: Command, *, by: str = "") -> concurrent.futures.Future[Reply]:
         """Like :meth:`ask` for who cannot wait: the answer comes later, on the engine's thread.
+
+        ``by`` says where it was asked for, in words for the list of what happened.
 
         Raises StoreProblem while the engine waits for its store.
         """
@@ -160,7 +164,7 @@ class Engine:
 
         def obey() -> None:
             try:
-                reply = self._obey(command)
+                reply = self._obey(command, by)
             except StoreProblem as error:
                 answer.set_exception(error)
                 raise
@@ -186,7 +190,7 @@ class Engine:
         coordinator.post(obey)
         return answer
 
-    def _obey(self, command: Command) -> Reply:
+    def _obey(self, command: Command, by: str = "") -> Reply:
         coordinator = self.coordinator
         if isinstance(command, AskStatus):
             return Reply(is_ok=True, value=coordinator.status())
@@ -222,7 +226,7 @@ class Engine:
                     destination.request_probe()
             return Reply(is_ok=True, sentence="It is tried now.")
         desk = coordinator.desk
-        reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command)
+        reply = Steering(desk.writer, desk.reader, self._home, desk.clock.now_ns).apply(command, by)
         if isinstance(command, _CONFIGURES):
             coordinator.load_configuration()
             coordinator.transfers.note_waiting()
@@ -342,6 +346,7 @@ class Engine:
                 log.info("The store still cannot be written: %s", again.reason)
                 continue
             log.warning("The store can be written again; the engine goes on.")
+            self.coordinator.desk.diary.note("The program could not write its own list for a while; the work goes on.")
             return
 
     # --- stopping -------------------------------------------------------------------------------------------
@@ -349,6 +354,8 @@ class Engine:
     def stop(self, timeout_s: float = _STOP_S) -> None:
         """Give the home back; everything that was under way goes on at the next start."""
         self._stop_asked.set()
+        if self._coordinator is not None:
+            self._coordinator.desk.diary.note("The program stopped; nothing new is seen until it is started again.")
         self._close(timeout_s)
         self._emit(EngineStopped())
 

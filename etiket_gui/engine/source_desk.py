@@ -11,10 +11,8 @@ from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.errors import (
     EtiketError,
     ManyChanged,
-    PermissionRefused,
     SourceEmpty,
     SourceOffline,
-    SourceUnreadable,
     Stopped,
     WorkerLost,
     error_from_json,
@@ -27,6 +25,7 @@ from etiket_gui.engine.discovery import Discovery, LookResult
 from etiket_gui.engine.mass_change import ANSWER
 from etiket_gui.engine.retry import Circuit
 from etiket_gui.engine.settle import SettleBook
+from etiket_gui.engine.unreadable import Unreadable
 from etiket_gui.engine.workers import RunningTask
 from etiket_gui.store.rows import FoundOutcome, SourceRow
 
@@ -38,13 +37,19 @@ _LONGEST_SCAN_TIMES = 1000.0
 _LONGEST_TRUST_S = 7200.0
 _IDENTIFIERS_PER_LOOK = 500
 _MANY_PATHS = 2000
-_SHOWN_UNREADABLE = 20
 _SAME_FOLDER_SHARE = 0.5
 _LOOK_SOON_S = 2.0
 _SCAN_SOON_S = 2.0
 #: How often a running measurement is looked at, where its backend can tell the newest points.
 _LIVE_LOOK_S = 1.0
 _LIVE_LOOK_SHARE_S = 5.0
+#: What is wrong with a source, and what is said when it is over.
+_RELIEF = {
+    SourceState.OFFLINE: "can be reached again",
+    SourceState.PROBLEM: "can be read again",
+    SourceState.EMPTY: "holds datasets again",
+    SourceState.ASKING: "goes on: what changed in it is taken as meant",
+}
 
 
 class SourceDesk:
@@ -74,6 +79,8 @@ class SourceDesk:
         #: How many intervals one after the other were watched as a whole without anything missed.
         self._clean_intervals = 0
         self._is_scan_wanted_soon = False
+        #: A person waits for the next look at everything.
+        self._is_asked_for = False
         self._discovery: Discovery | None = None
         self._dirty_paths: set[str] = set()
         self._announced: set[str] = set()
@@ -82,7 +89,7 @@ class SourceDesk:
         #: Since when everything is being looked through (monotonic); None while it is not. Listeners know it.
         self.scan_begun_s: float | None = None
         self._result = LookResult()
-        self._unreadable_keys: set[str] = set()
+        self._unreadable = Unreadable(desk, row)
         self._on_change = on_change
         self._on_waiting = on_waiting
         #: Told of every find that was written down, and which of them still change without saying that they run.
@@ -145,7 +152,7 @@ class SourceDesk:
 
     def request_scan(self) -> None:
         """Look through everything as soon as possible, also a source that was away."""
-        self.is_scan_due = True
+        self.is_scan_due = self._is_asked_for = True
         self.circuit.try_now(self._desk.clock.monotonic_s())
 
     def scan_soon(self) -> None:
@@ -229,6 +236,14 @@ class SourceDesk:
         self.cancel()
         self._tell_broken_scan()
 
+    def _note_finds(self) -> None:
+        """Put into the list of what happened what the look that ended found, also one that broke off."""
+        result, self._result = self._result, LookResult()
+        for dataset_id, name in result.found.items():
+            self._desk.diary.found(self.row.id, self.row.name, dataset_id, name)
+        changed = result.rewritten_ids - result.found.keys()
+        self._desk.diary.looked(self.row.id, self.row.name, changed=changed, gone_count=result.gone_count)
+
     def _tell_broken_scan(self) -> None:
         if self.scan_begun_s is not None:
             self.scan_begun_s = None
@@ -259,6 +274,7 @@ class SourceDesk:
                 ),
             )
         self._tell_broken_scan()
+        self._note_finds()
         self._on_change(self)
 
     def _take_traits(self, traits: SourceTraits) -> None:
@@ -360,7 +376,7 @@ class SourceDesk:
             self._discovery.mass_change.end_of_answer()
             writer.clear_checkpoints(self.row.uuid)
         writer.record_scan(self.row.id, summary, self._result.missed_by_watcher, self._desk.clock.now_ns())
-        self._tell_unreadable(summary)
+        self._unreadable.take(summary, self._root())
         if self._discovery is not None and self._discovery.is_asking:
             self._ask()
         elif summary.seen_count == 0:
@@ -381,6 +397,11 @@ class SourceDesk:
         is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
         self._clean_intervals = self._clean_intervals + 1 if is_watched and not self._result.was_missed else 0
         self._plan_next_scan(summary.duration_s)
+        self._desk.diary.looked_through(
+            self.row.id, self.row.name, seen_count=summary.seen_count, duration_s=summary.duration_s,
+            is_worth_telling=self.finished_scans == 1 or self._is_asked_for or bool(self._result.found),
+        )  # fmt: skip
+        self._is_asked_for = False
         self.scan_begun_s = None
         self._desk.emit(
             ScanFinished(
@@ -404,22 +425,6 @@ class SourceDesk:
 
     def _scan_is_due(self) -> None:
         self.is_scan_due = self.is_scan_due or guards.is_on("reconcile")
-
-    def _tell_unreadable(self, summary: DiscoverySummary) -> None:
-        keys = set()
-        for item in summary.unreadable[:_SHOWN_UNREADABLE]:
-            key = f"unreadable:{self.row.id}:{item.path}"
-            keys.add(key)
-            reason = f"{item.path} in {self._root()} cannot be read: {item.reason}"
-            error: EtiketError = PermissionRefused(
-                reason, advice="Give the account that runs this program the right to read it. The rest goes on."
-            )
-            if item.advice:
-                error = SourceUnreadable(reason, advice=item.advice)
-            self._desk.writer.open_problem("source", key, error, source_id=self.row.id)
-        for key in self._unreadable_keys - keys:
-            self._desk.writer.close_problem(key)
-        self._unreadable_keys = keys
 
     def _take_error(self, task: RunningTask, error: EtiketError) -> None:
         request = task.context if isinstance(task.context, Mapping) else {}
@@ -451,9 +456,13 @@ class SourceDesk:
     def _set_state(self, state: SourceState, reason: str) -> None:
         if (state, reason) == (self.row.state, self.row.state_reason):
             return
+        before = self.row.state
         self._desk.writer.set_source_state(self.row.id, state, reason)
-        if state in {SourceState.OFFLINE, SourceState.PROBLEM, SourceState.EMPTY, SourceState.ASKING}:
-            self._desk.say(f"{self.row.name}: {reason}", source_id=self.row.id)
+        self._desk.diary.place_changed(
+            ("source", self.row.id), state=state.value, source_id=self.row.id,
+            trouble=f"{self.row.name}: {reason}" if state in _RELIEF else "",
+            relief=f"{self.row.name} {_RELIEF[before]}" if before in _RELIEF else "",
+        )  # fmt: skip
         self.row = self._desk.writer.source(self.row.id)
         self._desk.emit(SourceStateChanged(self.row.id, self.row.name, state, reason))
 

@@ -16,6 +16,7 @@ from etiket_gui.domain.commands import (
     EditSource,
     HoldSync,
     IgnoreDatasets,
+    NoteActivity,
     PauseSync,
     RecordVerification,
     RemoveDestination,
@@ -59,13 +60,15 @@ class Steering:
         self._home = home
         self._now_ns = now_ns
 
-    def apply(self, command: Command) -> Reply:
+    def apply(self, command: Command, by: str = "") -> Reply:
         """Carry out one command. A known failure becomes a reply that says no and changes nothing.
+
+        ``by``: where it was asked for, as in "in the window".
 
         Raises StoreProblem: then the transaction around it is undone as a whole.
         """
         try:
-            reply = self._apply(command)
+            reply = self._apply(command, by)
         except StoreProblem:
             raise
         except EtiketError as error:
@@ -73,14 +76,17 @@ class Steering:
         logger.info("%s: %s", type(command).__name__, reply.sentence)
         return reply
 
-    def _apply(self, command: Command) -> Reply:
+    def _apply(self, command: Command, by: str) -> Reply:
         match command:
             case PauseSync() | HoldSync() | ResumeSync():
-                return self._steer(command)
+                return self._steer(command, by)
             case RetryTransfers():
                 return self._retry(command)
             case IgnoreDatasets():
                 return self._ignore(command)
+            case NoteActivity():
+                self._writer.add_activity(_with(command.sentence, by), dataset_id=command.dataset_id)
+                return Reply(True)
             case RecordVerification():
                 return self._record_verification(command)
             case AddSource():
@@ -99,7 +105,7 @@ class Steering:
 
     # -- what is to be done ------------------------------------------------------------------------------------------
 
-    def _steer(self, command: PauseSync | HoldSync | ResumeSync) -> Reply:
+    def _steer(self, command: PauseSync | HoldSync | ResumeSync, by: str) -> Reply:
         now_ns = self._now_ns()
         present = self._reader.steering()
         paused_ns, held_ns = present.paused_until_ns, present.held_until_ns
@@ -122,8 +128,12 @@ class Steering:
                 if _is_ahead(paused_ns, now_ns) or _is_ahead(held_ns, now_ns):
                     sentence = "The pause and the hold are over; the work goes on."
                 paused_ns = held_ns = 0
-        if guards.is_on("steering-is-kept"):
-            self._writer.set_steering(paused_ns, held_ns)
+        is_news = (paused_ns, held_ns) != (present.paused_until_ns, present.held_until_ns)
+        with self._writer.batch():
+            if guards.is_on("steering-is-kept"):
+                self._writer.set_steering(paused_ns, held_ns)
+            if is_news and not sentence.startswith("Nothing was"):
+                self._writer.add_activity(_with(sentence, by))
         return Reply(True, sentence, {"paused_until_ns": paused_ns, "held_until_ns": held_ns})
 
     def _retry(self, command: RetryTransfers) -> Reply:
@@ -327,6 +337,11 @@ def _check_unused(kind: str, name: str, rows: Iterable[_Named]) -> None:
     for row in rows:
         if row.name.casefold() == name.casefold():
             raise UsageError(f"There is already a {kind} with the name {row.name}. Choose another name.")
+
+
+def _with(sentence: str, by: str) -> str:
+    """The sentence with where it was asked for: ``… until 14:30 (in the window).``"""
+    return f"{sentence.rstrip('.')} ({by})." if by else sentence
 
 
 def _is_ahead(until_ns: int, now_ns: int) -> bool:

@@ -347,13 +347,14 @@ class Transfers:
         """Write down all results that came in; then tell of them."""
         sent, self._sent = self._sent, []
         not_sent, self._not_sent = self._not_sent, []
+        flaws: dict[int, str] = {}
         if sent:
             for _, _, item in sent:
                 self._changed.pop(item.transfer_id, None)
             fail_here("before_receipt")
             self._desk.writer.record_sent([item for _, _, item in sent])
             self._desk.writer.close_problems([f"damaged:{item.transfer_id}" for _, _, item in sent])
-            self._note_flaws()
+            flaws = self._note_flaws()
             fail_here("after_receipt")
         if not_sent:
             self._desk.writer.record_not_sent([item for _, _, item in not_sent])
@@ -366,9 +367,18 @@ class Transfers:
                 receipt.version, len(receipt.files), sum(entry.size_bytes for entry in receipt.files), receipt.is_new,
             )  # fmt: skip
             self._desk.emit(event)
+            self._desk.diary.archived(
+                _named(batch), event.destination, (event.dataset_id, event.name), event.transfer_id,
+                file_count=event.file_count, size_bytes=event.size_bytes, is_new=event.is_new,
+                has_failed=claim.attempts > 0, flaw=flaws.get(event.dataset_id, ""),
+            )  # fmt: skip
             self.on_archived(event)
         for batch, claim, failure in not_sent:
             if failure.state is TransferState.FAILED:
+                self._desk.diary.failed(
+                    _named(batch), batch.route.destination.row.name, (claim.dataset_id, claim.name), claim.transfer_id,
+                    title=failure.error.title, reason=failure.error.reason,
+                )  # fmt: skip
                 self._desk.emit(
                     TransferFailed(
                         claim.dataset_id, claim.transfer_id, claim.uuid, claim.name,
@@ -376,8 +386,11 @@ class Transfers:
                     )
                 )  # fmt: skip
 
-    def _note_flaws(self) -> None:
-        """What is to be known of datasets that were sent all the same, such as a file that could not be converted."""
+    def _note_flaws(self) -> dict[int, str]:
+        """What is to be known of datasets that were sent all the same, such as a file that could not be converted.
+
+        Returns it by dataset.
+        """
         flaws, self._flaws = self._flaws, {}
         good = [flaw_key(dataset_id) for dataset_id, (_, found) in flaws.items() if not found]
         self._desk.writer.close_problems(good)
@@ -386,6 +399,7 @@ class Transfers:
                 self._desk.writer.open_problem(
                     "item", flaw_key(dataset_id), in_one(found), source_id=source_id, dataset_id=dataset_id
                 )
+        return {dataset_id: in_one(found).reason for dataset_id, (_, found) in flaws.items() if found}
 
     def _plan_retry(self) -> None:
         due_ns = self._desk.writer.next_due_ns()
@@ -404,6 +418,11 @@ class Transfers:
         """Stop everything that is being sent; claims come back as waiting."""
         for task in self._desk.pool.running(TaskKind.TRANSFER):
             self._desk.pool.cancel(task)
+
+
+def _named(batch: Batch) -> tuple[int, str]:
+    """Id and name of the source of a batch."""
+    return batch.route.source.row.id, batch.route.source.row.name
 
 
 def _item(route: Route, claim: Claim) -> TransferItem:

@@ -121,12 +121,19 @@ class ProblemWriter(ConfigurationWriter):
         with self._reading() as connection:
             return int(connection.execute(_OPEN_COUNT).scalar_one())
 
-    def add_activity(self, sentence: str, *, source_id: int | None = None, dataset_id: int | None = None) -> None:
-        """Write down what happened, in words for a person; only the newest 10 000 are kept."""
+    def add_activity(
+        self, sentence: str, *, source_id: int | None = None, dataset_id: int | None = None, at_ns: int | None = None
+    ) -> None:
+        """Write down what happened, in words for a person; only the newest 10 000 are kept. ``at_ns`` None: now."""
         with self._transaction() as connection:
             added = connection.execute(
                 insert(activity),
-                {"at_ns": self.now_ns(), "sentence": sentence, "source_id": source_id, "dataset_id": dataset_id},
+                {
+                    "at_ns": self.now_ns() if at_ns is None else at_ns,
+                    "sentence": sentence,
+                    "source_id": source_id,
+                    "dataset_id": dataset_id,
+                },
             )
             connection.execute(_TRIM, {"last": int(added.lastrowid) - ACTIVITY_LENGTH})
 

@@ -21,8 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from etiket_gui.bridge.queries_pages_dataset import CopyFacts, DatasetFacts
+from etiket_gui.domain.commands import NoteActivity
 from etiket_gui.domain.errors import EtiketError, Stopped
 from etiket_gui.domain.names import display
+from etiket_gui.domain.wording import count_text
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.pages.places import open_place
@@ -50,6 +52,7 @@ class RestoreDialog(QDialog):
         self._place = 0
         self._done: list[Mapping[str, Any]] = []
         self._failures: list[str] = []
+        self._noted = 0
         layout = column(self, margin=Space.XL, spacing=Space.M)
         layout.addWidget(self._make_title())
         layout.addLayout(self._make_form())
@@ -269,10 +272,24 @@ class RestoreDialog(QDialog):
             )
             self.open_button.setVisible(bool(folder))
             self.open_button.setProperty("folder", folder)
+            self._note_done(folder)
         for result in self._done:
             sentences.extend(str(item) for item in (*result.get("notes", ()), *result.get("differences", ())))
         sentences.extend(self._failures)
         self._say("\n".join(sentences), "bad" if self._failures else "good" if len(sentences) == 1 else "")
+
+    def _note_done(self, folder: str) -> None:
+        """Have the engine put what was restored since the last time into the list of what happened."""
+        done, self._noted = self._done[self._noted :], len(self._done)
+        if not done:
+            return
+        only = self._datasets[0] if len(self._datasets) == 1 else None
+        what = count_text(len(done), "dataset") if only is None else only.name
+        files = count_text(sum(int(result.get("file_count", 0)) for result in done), "file")
+        size = size_text(sum(int(result.get("size_bytes", 0)) for result in done))
+        places = ", ".join(sorted({str(result.get("destination", "")) for result in done}))
+        sentence = f"Restored {what} from {places} to {folder} ({files}, {size})"
+        self._desk.host.ask(NoteActivity(sentence, None if only is None else only.id), None, lambda _: None)
 
     def _say(self, text: str, tint: str) -> None:
         set_tint(self.report, tint)

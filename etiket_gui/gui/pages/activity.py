@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHeaderView, QPushButton, QStackedLayout, QWidget
 
-from etiket_gui.bridge.queries_pages import ActivityFact, activity, source_names
+from etiket_gui.bridge.queries_pages import source_names
+from etiket_gui.bridge.queries_pages_activity import ActivityFact, activity
 from etiket_gui.domain.names import display
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.grouped_model import Group, GroupedModel, GroupedView

@@ -8,9 +8,10 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from etiket_gui.domain.commands import RecordVerification, Reply
+from etiket_gui.domain.commands import NoteActivity, RecordVerification, Reply
 from etiket_gui.domain.errors import EtiketError, Stopped
 from etiket_gui.domain.names import display
+from etiket_gui.domain.wording import count_text
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.sentences import files_text, number_text, size_text
 from etiket_gui.gui.theme.tokens import Space
@@ -132,6 +133,11 @@ class VerifyRun(QWidget):
             return
         self._ids, self._job = [], None
         self.hide()
+        checked = self._good + len(self._different)
+        if checked:
+            result = f"{len(self._different)} of them differ" if self._different else "all is what was sent"
+            copies = count_text(checked, "stored copy", "stored copies")
+            self._desk.host.ask(NoteActivity(f"Verified {copies}: {result}"), None, lambda _: None)
         parts = [first] if first else []
         if self._good or not (self._different or self._unchecked):
             read = f"{files_text(self._files)}, {size_text(self._bytes)}"

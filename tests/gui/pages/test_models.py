@@ -13,7 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from etiket_gui.bridge.log_tail import LogLine
 from etiket_gui.bridge.queries import Reads, open_for_reading
-from etiket_gui.bridge.queries_pages import ActivityFact, Problem, problem_groups
+from etiket_gui.bridge.queries_pages import Problem, problem_groups
+from etiket_gui.bridge.queries_pages_activity import ActivityFact
 from etiket_gui.domain.events import FileProgressed
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.activity import ActivityModel, groups_by_day

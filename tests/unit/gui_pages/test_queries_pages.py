@@ -11,7 +11,6 @@ import pytest
 
 from etiket_gui.bridge.queries import open_for_reading
 from etiket_gui.bridge.queries_pages import (
-    activity,
     overview,
     place_of,
     problem_groups,
@@ -19,6 +18,7 @@ from etiket_gui.bridge.queries_pages import (
     state_counts,
     unsent,
 )
+from etiket_gui.bridge.queries_pages_activity import activity
 from etiket_gui.bridge.queries_pages_dataset import dataset, file_count, files, uuids
 from etiket_gui.store.quick import status
 from tests.support.page_lab import add_files, rich_lab
@@ -69,7 +69,7 @@ def test_every_open_problem_is_in_one_group(store: sqlite3.Connection) -> None:
 def test_activity_pages_on_without_gaps(store: sqlite3.Connection) -> None:
     everything = activity(store)
     first = activity(store, limit=2)
-    rest = activity(store, before_id=first[-1].id)
+    rest = activity(store, offset=2)
     assert (*first, *rest) == everything
     assert {fact.source for fact in activity(store, source_id=1)} == {"fridge"}
 

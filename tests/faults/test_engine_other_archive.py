@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from etiket_gui.destinations.api import DestinationContext
+from etiket_gui.destinations.api import DestinationContext, RestoreMethod
 from etiket_gui.destinations.registry import load_destination
 from etiket_gui.domain.commands import EditDestination, RecordVerification
 from etiket_gui.domain.states import DestinationState
+from etiket_gui.domain.stopping import NoProgress, StopToken
 from tests.support.engine_driver import EngineDriver, write_dataset
 
 
@@ -137,3 +138,28 @@ def test_a_damaged_file_is_good_again_in_the_browsable_folder_too(driver: Engine
         driver.until_archived("one")
     [kept] = (driver.archives[0] / ".etiket" / "quarantine").iterdir()
     assert kept.read_bytes() == b"eno"
+
+
+@pytest.mark.fault("F110", guard="altered-records-are-told")
+def test_a_record_that_was_altered_is_not_trusted_and_a_good_one_is_put_beside_it(
+    driver: EngineDriver, root: Path, tmp_path: Path
+) -> None:
+    write_dataset(root, "one")
+    with driver:
+        driver.until_archived("one")
+    [path] = driver.archives[0].rglob("one-*-v1.0.0.yml")
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"/mtime_ns/", b"/mtmme_ns/"))
+    [row] = driver.rows("SELECT id, remote FROM transfers")
+    archive = load_destination("archive")
+    reader = archive(archive.config_class(path=str(driver.archives[0])), DestinationContext("agent", "host", tmp_path))
+    found = reader.verify(row["remote"], "1.0.0", "", StopToken())
+    assert [item.problem for item in found.differences] == ["the record itself was altered"]
+    back = reader.fetch(row["remote"], "1.0.0", "", tmp_path / "back", RestoreMethod.COPY, NoProgress(), StopToken())
+    assert (tmp_path / "back" / "trace.dat").read_bytes() == b"one"
+    assert any("altered" in note for note in back.notes)
+    with driver:
+        driver.ask(RecordVerification(((row["id"], 1, False, ("record: altered",)),)))
+        driver.until_archived("one")
+    assert [record.version for record in driver.versions("one")] == ["1.0.0", "1.1.0"]
+    assert reader.verify(row["remote"], "1.1.0", "", StopToken()).is_good

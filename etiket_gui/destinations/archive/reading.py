@@ -201,7 +201,9 @@ class ArchiveReader:
             check = check_blobs(self.files, folder, entries, stop, may_lack_empty=record.facts is None)
             self._must_be_there(root)
         differences = list(check.differences)
-        if record.facts is not None:
+        if record.is_altered:
+            differences.append(FileVerification(record_name(title, version), "the record itself was altered"))
+        elif record.facts is not None:
             digest = snapshot_digest(record.facts.description, entries, is_provisional=record.facts.is_provisional)
             if digest != record.facts.digest:
                 differences.append(FileVerification(record_name(title, version), "the record itself was altered"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,6 +37,11 @@ _NOT_ASCII = re.compile("[\x7f-\uffff]")
 _MAX_DEPTH = 400
 _MAX_NESTING = 500
 _MAX_VALUES = 20_000_000
+
+#: A record of ours ends with its seal: the SHA-256 of the text as it would be without.
+_END, _SEAL = b"}}", b',"seal":"%s"}}'
+_SEALED = re.compile(rb',"seal":"([0-9a-f]{64})"}}\Z')
+_SEAL_BYTES = len(_SEAL % (b"0" * 64))
 
 #: rmellipse refuses kinds it does not know and passes over this one: neither a folder to make nor a file to fetch.
 _LINK_ITEM = "H5_Group"
@@ -213,16 +219,31 @@ def _make_folders(name: str, folders: dict[str, dict[str, Any]]) -> dict[str, An
 
 
 def encode_record(record: Mapping[str, Any]) -> bytes:
-    """The record's text: compact JSON that is YAML as well."""
+    """The record's text: compact JSON that is YAML as well. A record of ours ends with the SHA-256 of its text."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     if not text.isascii() or "\x7f" in text:
         text = _NOT_ASCII.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-    return text.encode()
+    data = text.encode()
+    if not data.endswith(_END) or "etiket" not in record:
+        return data
+    return data[: -len(_END)] + _SEAL % hashlib.sha256(data).hexdigest().encode()
+
+
+def is_altered(data: bytes) -> bool:
+    """Whether a record's text is not what was written, by its seal; False where it never had one."""
+    sealed = _SEALED.search(data, max(0, len(data) - _SEAL_BYTES))
+    if sealed is None:
+        return False
+    whole = hashlib.sha256(data[: sealed.start()] + _END).hexdigest()
+    return whole.encode() != sealed.group(1) and guards.is_on("altered-records-are-told")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as read. ``facts`` is None for a record of another program, whose ``project`` alone counts."""
+    """A record as read. ``facts`` is None for a record of another program, whose ``project`` alone counts.
+
+    ``is_altered``: it can be understood, but is not what was written; what it says may be wrong.
+    """
 
     title: str
     version: str
@@ -231,6 +252,7 @@ class Record:
     size_bytes: int
     file_count: int
     raw: Mapping[str, Any]
+    is_altered: bool = False
 
     def entries(self) -> Iterator[FileEntry]:
         """Every file, link and empty folder, names checked. Raises UnsafeName and DestinationDamaged."""
@@ -328,7 +350,7 @@ def parse_record(data: bytes, path: str) -> Record:
         size_bytes, file_count = (own["size_bytes"], own["file_count"]) if facts and own else _measure(project, title)
     except (KeyError, TypeError, ValueError) as error:
         raise _broken(path, f"a part is missing or wrong ({type(error).__name__}: {error})") from error
-    return Record(title, version, facts, project, int(size_bytes), int(file_count), value)
+    return Record(title, version, facts, project, int(size_bytes), int(file_count), value, is_altered(data))
 
 
 def _load(data: bytes, path: str) -> object:

@@ -110,6 +110,8 @@ class _Restore:
     def notes(self) -> tuple[str, ...]:
         """Sentences about what a person would not expect."""
         notes = []
+        if self.record.is_altered:
+            notes.append("The record of this version was altered: names, times or the description may be wrong.")
         if self._quoted:
             shown = ", ".join(self._quoted[:3]) + (" …" if len(self._quoted) > 3 else "")
             notes.append(

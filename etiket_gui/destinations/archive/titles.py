@@ -31,7 +31,7 @@ _MAX_POINTER_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class TitleState:
-    """What one look at a title folder found; versions oldest first. ``damaged`` names records nobody can read."""
+    """What one look at a title folder found; versions oldest first. ``damaged`` names records nobody can trust."""
 
     versions: tuple[str, ...]
     newest_final: Record | None
@@ -68,6 +68,9 @@ def look_at_title(files: FileLayer, folder: Folder, title: str) -> TitleState:
             damaged.append(version)
             continue
         except FileNotFoundError:
+            continue
+        if record.is_altered:
+            damaged.append(version)
             continue
         if is_live and record.facts is not None and record.facts.is_provisional:
             provisional.append(record)

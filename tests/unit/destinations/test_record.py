@@ -15,6 +15,7 @@ from etiket_gui.destinations.archive.record import (
     RecordFacts,
     build_record,
     encode_record,
+    is_altered,
     is_live_version,
     is_version,
     next_version,
@@ -80,6 +81,18 @@ def test_torn_record_is_damage_and_never_a_crash(cut: int) -> None:
     data = encode_record(build_record(_facts(), [_file("a.txt")]))
     with pytest.raises(DestinationDamaged, match=r"record\.yml"):
         parse_record(data[:cut], "record.yml")
+
+
+@pytest.mark.fault("F110", guard="altered-records-are-told")
+def test_any_bit_that_turns_over_in_a_record_is_noticed() -> None:
+    data = encode_record(build_record(_facts(), [_file("a.txt")]))
+    assert not parse_record(data, "record.yml").is_altered
+    for place in range(data.index(b',"seal"')):
+        for bit in range(8):
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << bit
+            assert is_altered(bytes(flipped)), f"bit {bit} of byte {place}"
+    assert not is_altered(b'{"title": "another program"}')
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,15 @@ class DiscoveryRequest:
 class WatchPlan:
     """Folders to watch for events, or how often to poll where events cannot be trusted.
 
-    ``poll_interval_s`` is None for local folders, whose events are hints beside the reconcile scan.
+    ``poll_interval_s`` is None for local folders, whose events are hints beside the reconcile scan. Where ``files`` are
+    given, these are looked at four times a second, and nothing listens to the folders: for files that are written so
+    often that a listener would slow their writer.
     """
 
     folders: tuple[str, ...] = ()
     is_recursive: bool = True
     poll_interval_s: float | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ class SourceTraits:
     """What a backend says about a configured source, so that the engine can steer it without knowing it.
 
     Times in seconds; ``folders`` are absolute paths to watch, ``poll_interval_s`` is None where events are trusted.
+    ``files`` are looked at instead of listening to ``folders``.
     """
 
     realm: str
@@ -133,6 +134,7 @@ class SourceTraits:
     poll_interval_s: float | None
     share: str = ""
     is_recursive: bool = True
+    files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; :meth:`from_json` turns it back."""
@@ -141,7 +143,7 @@ class SourceTraits:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SourceTraits:
         """Rebuild traits from :meth:`to_json`'s object."""
-        return cls(**{**value, "folders": tuple(value["folders"])})
+        return cls(**{**value, "folders": tuple(value["folders"]), "files": tuple(value["files"])})
 
 
 @dataclass(frozen=True, slots=True)

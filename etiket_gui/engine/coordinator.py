@@ -25,7 +25,7 @@ from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.status import status_of
 from etiket_gui.engine.transfers import Route, Transfers
 from etiket_gui.engine.upkeep import Upkeep
-from etiket_gui.engine.watching import WatchedFolder, Watching
+from etiket_gui.engine.watching import Watching, watched_folders
 from etiket_gui.engine.workers import WorkerPool
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
@@ -274,7 +274,7 @@ class Coordinator:
         for source in self.sources.values():
             traits = source.traits
             if traits is not None and traits.poll_interval_s is None:
-                folders += [WatchedFolder(source.row.id, path, traits.is_recursive) for path in traits.folders]
+                folders += watched_folders(source.row.id, traits)
             source.is_watched = traits is not None and traits.poll_interval_s is None
             source.is_watch_sound = partial(self.watching.is_sound, source.row.id)
         excluded = [destination.address for destination in self.destinations.values() if destination.address]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etiket_gui.domain import guards
+from etiket_gui.domain.tasks import SourceTraits
 from etiket_gui.engine.workers import start_child
 from etiket_gui.osys.framing import BrokenFraming, MessageWriter, read_message
 
@@ -23,11 +24,19 @@ _LONGEST_RESTART_DELAY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class WatchedFolder:
-    """One folder that is watched for one source."""
+    """One folder that is watched for one source, or one file that is looked at again and again."""
 
     source_id: int
     path: str
     is_recursive: bool = True
+    is_file: bool = False
+
+
+def watched_folders(source_id: int, traits: SourceTraits) -> list[WatchedFolder]:
+    """What is to be watched for a source: its files where it names some, otherwise its folders."""
+    if traits.files and guards.is_on("nobody-listens-to-a-database"):
+        return [WatchedFolder(source_id, path, is_recursive=False, is_file=True) for path in traits.files]
+    return [WatchedFolder(source_id, path, traits.is_recursive) for path in traits.folders]
 
 
 class Watching:
@@ -108,7 +117,8 @@ class Watching:
         if self._writer is None:
             return
         message = {
-            "watch": [[folder.path, folder.is_recursive] for folder in self._folders],
+            "watch": [[folder.path, folder.is_recursive] for folder in self._folders if not folder.is_file],
+            "files": [folder.path for folder in self._folders if folder.is_file],
             "exclude": list(self._excluded),
         }
         try:

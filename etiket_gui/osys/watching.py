@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from etiket_gui.domain import guards
 from etiket_gui.osys import watch_limits
 from etiket_gui.osys.coalescing import PathCoalescer
+from etiket_gui.osys.file_looks import FileLooks
 
 logger = logging.getLogger(__name__)
 
@@ -116,12 +117,17 @@ class WatchServer:
         self._burst_limit = max(watch_limits.queue_limit() // 2, 4096)
         self._is_stopping = False
         self._thread: threading.Thread | None = None
+        self._looks = FileLooks(self._note_path)
 
-    def watch(self, folders: Sequence[tuple[str, bool]], exclude: Iterable[str] = ()) -> None:
+    def watch(
+        self, folders: Sequence[tuple[str, bool]], exclude: Iterable[str] = (), files: Iterable[str] = ()
+    ) -> None:
         """Watch exactly these (folder, recursive?) from now on; events at and below ``exclude`` are dropped.
 
-        Returns when the folders are watched, or reported as limited or lost.
+        ``files`` are looked at instead; nothing listens to their folders for them. Returns when the folders are
+        watched, or reported as limited or lost.
         """
+        self._looks.look_at(files)
         excluded = {form for path in exclude for form in (os.path.abspath(path), os.path.realpath(path))}
         with self._setup:
             self._excluded = tuple(sorted(os.path.normcase(path) for path in excluded))
@@ -141,6 +147,7 @@ class WatchServer:
         with self._condition:
             self._is_stopping = True
             self._condition.notify_all()
+        self._looks.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5.0)
         with self._setup:
@@ -153,6 +160,9 @@ class WatchServer:
             return
         if root.real != root.path and _is_below(path, root.real):
             path = root.path + path[len(root.real) :]
+        self._note_path(path, is_final=is_final)
+
+    def _note_path(self, path: str, *, is_final: bool) -> None:
         with self._condition:
             before = self._paths.due_s
             self._paths.add(path, is_final=is_final)

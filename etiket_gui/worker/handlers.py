@@ -145,6 +145,7 @@ class Workshop:
             poll_interval_s=plan.poll_interval_s,
             share=share or "",
             is_recursive=plan.is_recursive,
+            files=plan.files,
         )
         return {"traits": traits.to_json()}
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def serve_watch(commands: BinaryIO, writer: MessageWriter) -> int:
     """Watch what the engine asks for until it closes the pipe; returns the exit code.
 
-    A message {"watch": [[folder, recursive], …], "exclude": [folder, …]} replaces what is watched.
+    A message {"watch": [[folder, recursive], …], "files": [file, …], "exclude": [folder, …]} replaces what is watched.
     """
     from etiket_gui.osys.watching import WatchServer
 
@@ -36,7 +36,9 @@ def serve_watch(commands: BinaryIO, writer: MessageWriter) -> int:
         while (message := read_message(commands)) is not None:
             if "watch" in message:
                 server.watch(
-                    [(folder, recursive) for folder, recursive in message["watch"]], tuple(message.get("exclude", ()))
+                    [(folder, recursive) for folder, recursive in message["watch"]],
+                    tuple(message.get("exclude", ())),
+                    tuple(message.get("files", ())),
                 )
                 tell("watching", folders=len(message["watch"]))
     except BrokenFraming as error:

@@ -178,10 +178,11 @@ class QCoDeSBackend(DatabaseBackend):
             return self._discovery.state_of(identifier, row, last_id, signature)[1]
 
     def watch_plan(self) -> WatchPlan:
-        """Watch the folder of a local database, poll one on a network drive."""
+        """Look at the files of a local database, poll one on a network drive."""
         if self._access.copies_only:
             return WatchPlan(poll_interval_s=NETWORK_POLL_INTERVAL_S)
-        return WatchPlan(folders=(os.path.dirname(self._path),), is_recursive=False)
+        files = tuple(self._path + ending for ending in ("", "-wal", "-journal"))
+        return WatchPlan(folders=(os.path.dirname(self._path),), is_recursive=False, files=files)
 
     @property
     def longest_look_s(self) -> float:

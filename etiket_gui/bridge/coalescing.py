@@ -18,6 +18,7 @@ from etiket_gui.domain.events import (
     Event,
     FileProgressed,
     ProblemsChanged,
+    RouteMoved,
     ScanBroken,
     ScanFinished,
     SourceStateChanged,
@@ -73,6 +74,7 @@ class EventBox:
         self._plentiful: deque[Event] = deque()
         self._dataset_ids: set[int] | None = set()
         self._progress: dict[tuple[int, str | None], DatasetProgressed | FileProgressed] = {}
+        self._rates: dict[tuple[int, int], RouteMoved] = {}
         self._ended: deque[int] = deque(maxlen=MOST_PROGRESS)
         self._has_new_overview = False
         self._steering: SteeringChanged | None = None
@@ -111,6 +113,8 @@ class EventBox:
             self._steering = event
         elif isinstance(event, ProblemsChanged):
             self._problem_count = event.open_count
+        elif isinstance(event, RouteMoved):
+            self._rates[event.source_id, event.destination_id] = event
         elif isinstance(event, _PLENTIFUL):
             self._note_datasets((event.dataset_id,))
             self._keep(self._plentiful, event, MOST_PLENTIFUL)
@@ -138,7 +142,7 @@ class EventBox:
         """Everything since the last time; the box is empty afterwards."""
         with self._lock:
             told = Told(
-                events=(*self._events, *self._plentiful),
+                events=(*self._events, *self._rates.values(), *self._plentiful),
                 dataset_ids=None if self._dataset_ids is None else frozenset(self._dataset_ids),
                 progress=tuple(self._progress.values()),
                 ended=frozenset(self._ended),

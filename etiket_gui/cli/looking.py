@@ -23,7 +23,7 @@ from etiket_gui.cli.output import (
     until_text,
 )
 from etiket_gui.cli.session import CommandLine, Session
-from etiket_gui.domain.errors import StoreProblem
+from etiket_gui.domain.errors import EtiketError, StoreProblem
 
 _Answer = TypeVar("_Answer")
 _ENGINE_ANSWERS_WITHIN_S = 0.5
@@ -87,6 +87,20 @@ def is_engine_running(session: Session) -> bool:
     return ControlClient(session.home.run).is_answered(_ENGINE_ANSWERS_WITHIN_S)
 
 
+def engine_rates(session: Session) -> Sequence[Mapping[str, Any]] | None:
+    """How fast each destination receives now, over all transfers; None when no engine runs."""
+    if not is_engine_running(session):
+        return None
+    from etiket_gui.domain.commands import AskStatus
+
+    try:
+        reply = session.ask_engine(AskStatus(), _ENGINE_ANSWERS_WITHIN_S)
+    except EtiketError:
+        # It is busy; what the store says is true all the same.
+        return ()
+    return () if reply is None else reply.value.get("rates", ())
+
+
 def status_json(session: Session) -> dict[str, Any]:
     """What the store says about everything, as JSON values with ISO 8601 times."""
     found = _look(session)
@@ -99,7 +113,9 @@ def status_json(session: Session) -> dict[str, Any]:
     value["home"] = str(session.home.root)
     value["is_paused"] = is_ahead(found["paused_until_ns"], now_ns)
     value["is_held"] = is_ahead(found["held_until_ns"], now_ns)
-    value["is_running"] = is_engine_running(session)
+    rates = engine_rates(session)
+    value["is_running"] = rates is not None
+    value["rates"] = list(rates or ())
     value["is_all_archived"] = is_all_archived(found)
     return value
 
@@ -139,12 +155,16 @@ def tell_status(session: Session) -> None:
     now_ns = time.time_ns()
     for line in _headline(found, now_ns):
         output.line(line)
-    if not is_engine_running(session):
+    rates = engine_rates(session)
+    if rates is None:
         output.line("No engine runs, so nothing new is seen. Start it with: etiket-sync run")
     output.line()
     _tell_sources(output, found["sources"], now_ns)
     output.line()
     _tell_destinations(output, found["destinations"], now_ns)
+    for rate in rates or ():
+        files = f"{rate['files_per_s']:.0f} files/s, " if rate["files_per_s"] >= 1 else ""
+        output.line(f"{rate['destination']} receives {files}{size_text(rate['bytes_per_s'])}/s.")
     if found["problems"]:
         output.line()
         output.line(f"{count_text(found['problems'], 'problem')}: etiket-sync problems")

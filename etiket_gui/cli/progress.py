@@ -19,6 +19,7 @@ from etiket_gui.domain.events import (
     DestinationStateChanged,
     EngineIdled,
     Event,
+    ProvisionalStored,
     ScanBroken,
     ScanFinished,
     ScanStarted,
@@ -107,6 +108,8 @@ def sentence_of(event: Event) -> str | None:
             return f"source {source}: {reason or state.value}"
         case DestinationStateChanged(destination=name, state=state, reason=reason) if state is not DestinationState.OK:
             return f"destination {name}: {reason or state.value}"
+        case ProvisionalStored(name=name, destination=destination, version=version, size_bytes=size_bytes):
+            return f"kept what there is of {name} → {destination} {version} ({size_text(size_bytes)}, provisional)"
         case VerificationDiffered(destination=destination, version=version, files=files):
             return f"DIFFERENT at {destination}, version {version}: {', '.join(files[:5])}"
         case SteeringChanged(held_until_ns=held) if held:

@@ -117,6 +117,16 @@ class DatasetProgressed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RouteMoved(Event):
+    """How much all transfers of one source to one destination moved over the last seconds; zeros when they stopped."""
+
+    source_id: int
+    destination_id: int
+    rate_bytes_per_s: float
+    rate_files_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetArchived(Event):
     """A dataset is archived and verified at a destination; ``is_new`` is False when it already was."""
 

@@ -32,6 +32,7 @@ from etiket_gui.engine import retry
 from etiket_gui.engine.budget import Allowance
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.destination_desk import DestinationDesk
+from etiket_gui.engine.moving import MovingRates
 from etiket_gui.engine.progress import RateMeter
 from etiket_gui.engine.source_desk import SourceDesk
 from etiket_gui.engine.workers import RunningTask
@@ -59,6 +60,11 @@ class Route:
     singly: int = 0
     #: A final version waits until a provisional one of its dataset is no longer on its way.
     is_held_back: bool = False
+
+    @property
+    def way(self) -> tuple[int, int]:
+        """Ids of its source and its destination."""
+        return self.source.row.id, self.destination.row.id
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +116,7 @@ class Transfers:
         self.on_archived: Callable[[DatasetArchived], None] = lambda event: None
         #: What of a running measurement is on its way; the final version must come after it.
         self.provisional: BeingSent = _NothingElse()
+        self.rates = MovingRates(desk)
 
     @property
     def is_idle(self) -> bool:
@@ -234,6 +241,7 @@ class Transfers:
         for uuid, file, file_done, file_size, done, size in rows:
             claim, meter = by_uuid[uuid], batch.meters[uuid]
             meter.update(done, self._desk.clock.monotonic_s())
+            self.rates.progressed(batch.route.way, claim.transfer_id, done)
             rate = meter.rate_bytes_per_s
             file_rest_s = None if meter.rest_s(size) is None else max(0.0, (file_size - file_done) / rate)
             self._desk.emit(FileProgressed(claim.transfer_id, uuid, file, file_done, file_size, rate, file_rest_s))
@@ -272,6 +280,11 @@ class Transfers:
             notes=tuple(receipt["notes"]),
         )
         self._sent.append((batch, claim, sent))
+        if sent.is_new:
+            size_bytes = sum(entry.size_bytes for entry in sent.files)
+            self.rates.arrived(batch.route.way, claim.transfer_id, size_bytes=size_bytes, files=len(sent.files))
+        else:
+            self.rates.ended(claim.transfer_id)
         flaws = [error_from_json(flaw) for flaw in message.get("problems", ())]
         self._flaws[claim.dataset_id] = (batch.route.row.source_id, flaws)
 
@@ -285,6 +298,7 @@ class Transfers:
         self._fail(batch, batch.claims[place], error)
 
     def _fail(self, batch: Batch, claim: Claim, error: EtiketError) -> None:
+        self.rates.ended(claim.transfer_id)
         now_ns = self._desk.clock.now_ns()
         verdict = retry.judge(error, claim.attempts, now_ns, self._desk.rng)
         if isinstance(error, SourceChanged | SourceGone):
@@ -338,6 +352,8 @@ class Transfers:
         self._release_rest(batch)
 
     def _release_rest(self, batch: Batch) -> None:
+        for place in batch.open_places:
+            self.rates.ended(batch.claims[place].transfer_id)
         if batch.open_places:
             self._desk.writer.release_claims([batch.claims[place].transfer_id for place in sorted(batch.open_places)])
             batch.open_places.clear()

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.program_state import Facts, TrayKind, TrayState
 from etiket_gui.gui.program_watch import Moving
-from etiket_gui.gui.sentences import ago_text, datasets_text, rate_text, rest_text
+from etiket_gui.gui.sentences import ago_text, datasets_text, moving_text, rest_text
 from etiket_gui.gui.steering_menu import Steering, SteeringActions
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel
@@ -145,7 +145,7 @@ class StatusLine(QFrame):
             return
         parts = [self.tr("Sending {datasets}").format(datasets=datasets_text(moving.dataset_count))]
         if moving.rate_bytes_per_s > 0:
-            parts.append(rate_text(moving.rate_bytes_per_s))
+            parts.append(moving_text(moving.rate_bytes_per_s, moving.rate_files_per_s))
         parts.append(rest_text(moving.rest_s))
         self._moving.setText(" · ".join(parts))
 

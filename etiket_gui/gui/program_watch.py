@@ -11,11 +11,12 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from etiket_gui.bridge.engine_host import EngineHost
 from etiket_gui.bridge.queries_shell import ShellFacts, shell_facts
+from etiket_gui.bridge.rates import Rates
 from etiket_gui.bridge.reads import StoreReads
 from etiket_gui.bridge.scans import ScanWatch
 from etiket_gui.domain.commands import AskStatus, Reply
 from etiket_gui.domain.errors import EtiketError
-from etiket_gui.domain.events import DatasetProgressed, FileProgressed, SteeringChanged
+from etiket_gui.domain.events import DatasetProgressed, Event, FileProgressed, SteeringChanged
 from etiket_gui.gui.program_state import Facts, TrayState, tray_state
 
 #: Sentences with ages are made anew this often; a pause that ends by itself shows at most this late.
@@ -32,6 +33,7 @@ class Moving:
     done_bytes: int = 0
     size_bytes: int = 0
     rate_bytes_per_s: float = 0.0
+    rate_files_per_s: float = 0.0
     rest_s: float | None = None
 
 
@@ -56,6 +58,8 @@ class ProgramWatch(QObject):
         self._facts = Facts()
         self._state = tray_state(self._facts, now_ns())
         self._progress: dict[int, tuple[float, DatasetProgressed]] = {}
+        self._rates = Rates()
+        host.eventHappened.connect(self._on_event)
         self._scans = ScanWatch(host, self)
         self._scans.changed.connect(self._on_scans)
         host.overviewChanged.connect(self.look)
@@ -95,13 +99,15 @@ class ProgramWatch(QObject):
             del self._progress[transfer_id]
         rows = [row for _, row in self._progress.values() if row.done_bytes < row.size_bytes]
         rate = sum(row.rate_bytes_per_s for row in rows)
+        whole = self._rates.whole(now_s)
         left = sum(row.size_bytes - row.done_bytes for row in rows)
         can_tell = bool(rows) and rate > 0 and all(row.rest_s is not None for row in rows)
         return Moving(
             dataset_count=len(rows),
             done_bytes=sum(row.done_bytes for row in rows),
             size_bytes=sum(row.size_bytes for row in rows),
-            rate_bytes_per_s=rate,
+            rate_bytes_per_s=whole.bytes_per_s,
+            rate_files_per_s=whole.files_per_s,
             rest_s=left / rate if can_tell else None,
         )
 
@@ -159,6 +165,12 @@ class ProgramWatch(QObject):
         self._progress.clear()
         self.moved.emit()
         self._set(dataclasses.replace(self._facts, is_running=False, is_measuring=False))
+
+    @Slot(object)
+    def _on_event(self, event: Event) -> None:
+        if self._rates.note(event, time.monotonic()):
+            self._silence.start()
+            self.moved.emit()
 
     @Slot()
     def _on_scans(self) -> None:

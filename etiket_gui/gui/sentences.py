@@ -16,6 +16,8 @@ NS_PER_S = 1_000_000_000
 #: Between the thousands of a number and before a unit: never broken over two lines.
 THIN, FIXED = "\u202f", "\u00a0"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+#: Where files are larger than that or come seldom, their number says nothing beside the bytes.
+_SMALL_FILE_BYTES, _FEW_FILES_PER_S = 1_000_000, 2.0
 #: "trace 1.csv is…", "a/b is…": capital letters would name another file.
 _BEGINS_WITH_A_FILE = re.compile(r"\S*[\\/_]\S|(?:\S+ ){0,3}\S*\.\w{1,5}[ :]")
 
@@ -43,6 +45,15 @@ def _with_unit(value: float, unit: str) -> str:
 def rate_text(rate_bytes_per_s: float) -> str:
     """A rate for people: ``12.3 MB/s``."""
     return translate("sentences", "{size}/s").format(size=size_text(rate_bytes_per_s))
+
+
+def moving_text(rate_bytes_per_s: float, rate_files_per_s: float) -> str:
+    """How fast files move: ``12.3 MB/s``; where they are small, how many: ``120 files/s · 28 kB/s``."""
+    size = rate_text(rate_bytes_per_s)
+    if rate_files_per_s < _FEW_FILES_PER_S or rate_bytes_per_s > rate_files_per_s * _SMALL_FILE_BYTES:
+        return size
+    files = translate("sentences", "{n} files/s").format(n=number_text(round(rate_files_per_s))).replace(" ", FIXED)
+    return f"{files} · {size}"
 
 
 def duration_text(seconds: float) -> str:

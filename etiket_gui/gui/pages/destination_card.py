@@ -9,17 +9,17 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from etiket_gui.bridge.queries_pages import DestinationFacts
+from etiket_gui.bridge.rates import Rate
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import DestinationState
+from etiket_gui.gui.icons import kind_icon
 from etiket_gui.gui.pages.figures import Figures
 from etiket_gui.gui.pages.overview_sentences import destination_told, proof_sentence
 from etiket_gui.gui.pages.place_card import PlaceCard
-from etiket_gui.gui.sentences import rate_text, size_text
+from etiket_gui.gui.sentences import moving_text, size_text
 from etiket_gui.gui.theme.tokens import TextRole
 from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel, set_tint
 from etiket_gui.gui.widgets.progress_line import ProgressLine
-
-_ICONS = {"archive": "folder-archive", "etiket": "cloud-upload", "cdcs": "server", "scicat": "server"}
 
 
 class DestinationCard(PlaceCard):
@@ -61,7 +61,7 @@ class DestinationCard(PlaceCard):
     def show_facts(self, facts: DestinationFacts, *, now_ns: int) -> None:
         """Show what is known now."""
         self.facts = facts
-        self.show_place(facts.name, facts.place, _ICONS.get(facts.kind, "plug"), facts.kind)
+        self.show_place(facts.name, facts.place, kind_icon(facts.kind), facts.kind)
         self.show_told(destination_told(facts, now_ns))
         failed = facts.counts.get("failed", 0)
         self._figures.set_numbers(facts.archived, facts.not_archived - failed, failed)
@@ -90,11 +90,12 @@ class DestinationCard(PlaceCard):
             self._space.setText(self.tr("{free} free").format(free=size_text(free_bytes)))
         set_tint(self._space, "bad" if self.facts.state == DestinationState.FULL.value else "muted")
 
-    def show_moving(self, rate_bytes_per_s: float | None) -> None:
-        """Show how fast something is being sent there; None hides the line."""
-        self._moving.setVisible(rate_bytes_per_s is not None)
-        if rate_bytes_per_s is not None:
-            self._moving.setText(self.tr("Receives {rate}").format(rate=rate_text(rate_bytes_per_s)))
+    def show_moving(self, rate: Rate) -> None:
+        """Show how fast everything that is being sent there moves; hides the line where nothing does."""
+        self._moving.setVisible(rate.is_anything)
+        if rate.is_anything:
+            told = moving_text(rate.bytes_per_s, rate.files_per_s)
+            self._moving.setText(self.tr("Receives {rate}").format(rate=told))
 
     def show_testing(self) -> None:
         """A test is under way."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from etiket_gui.bridge.queries_pages import Overview, overview, routes_of_transfers, unsent
+from etiket_gui.bridge.rates import TOLD_FOR_S, Rates
 from etiket_gui.bridge.scans import ScanWatch
 from etiket_gui.domain.commands import EditSource, ScanNow
 from etiket_gui.domain.errors import EtiketError
@@ -54,6 +55,7 @@ class OverviewPage(Page):
         self._engine_away = ""
         self._is_measuring = False
         self._moving = Moving()
+        self._rates = Rates()
         self._scans = ScanWatch(desk.host, self)
         self._scans.changed.connect(self.tell_ages)
         # How long a look takes is counted while somebody sees it.
@@ -65,7 +67,7 @@ class OverviewPage(Page):
         self._destination_cards: dict[int, DestinationCard] = {}
         self._at_rest = QTimer(self)
         self._at_rest.setSingleShot(True)
-        self._at_rest.setInterval(int(MOVES_FOR_S * 1000) + 100)
+        self._at_rest.setInterval(int(max(MOVES_FOR_S, TOLD_FOR_S) * 1000) + 100)
         self._at_rest.timeout.connect(self._show_moving)
         self._stack = QStackedLayout(self)
         self._make_empty()
@@ -308,11 +310,10 @@ class OverviewPage(Page):
         moving.forget_old(now_s)
         for source_id, card in self._source_cards.items():
             told = moving.of_source(source_id)
-            rate = sum(item.rate_bytes_per_s for item in told)
+            rate = self._rates.of_source(source_id, now_s)
             card.show_moving(told[0].name if told else "", len(told), rate, moving.rest_s(source_id, now_s))
         for destination_id, place in self._destination_cards.items():
-            told = moving.of_destination(destination_id)
-            place.show_moving(sum(item.rate_bytes_per_s for item in told) if told else None)
+            place.show_moving(self._rates.of_destination(destination_id, now_s))
 
     def _note_steering(self, event: SteeringChanged) -> None:
         self._is_measuring = event.is_measuring
@@ -321,6 +322,9 @@ class OverviewPage(Page):
     def _note_event(self, event: Event) -> None:
         if isinstance(event, ScanFinished):
             self.refresh_soon()
+        elif self._rates.note(event, time.monotonic()) and self.isVisible():
+            self._at_rest.start()
+            self._show_moving()
 
     def _note_failed(self, error: EtiketError) -> None:
         self._engine_away = f"{error.reason} {error.advice}".strip()

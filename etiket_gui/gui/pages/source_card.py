@@ -6,23 +6,16 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from etiket_gui.bridge.queries_pages import SourceFacts
+from etiket_gui.bridge.rates import Rate
 from etiket_gui.domain.states import SourceState
+from etiket_gui.gui.icons import kind_icon
 from etiket_gui.gui.pages.figures import Figures
 from etiket_gui.gui.pages.overview_sentences import oldest_sentence, source_footnote, source_told
 from etiket_gui.gui.pages.place_card import PlaceCard
-from etiket_gui.gui.sentences import rate_text, rest_text
+from etiket_gui.gui.sentences import moving_text, rest_text
 from etiket_gui.gui.theme.tokens import TextRole
 from etiket_gui.gui.widgets.labels import ElidedLabel, SentenceLabel
 from etiket_gui.gui.widgets.progress_line import ProgressLine
-
-_ICONS = {
-    "folder": "folder",
-    "qcodes": "database",
-    "quantify": "waves",
-    "labber": "flask-conical",
-    "core_tools": "server",
-    "native": "microscope",
-}
 
 
 class SourceCard(PlaceCard):
@@ -74,7 +67,7 @@ class SourceCard(PlaceCard):
     def show_facts(self, facts: SourceFacts, *, is_looking: bool, looking_s: float | None = None, now_ns: int) -> None:
         """Show what is known now."""
         self.facts = facts
-        self.show_place(facts.name, facts.root, _ICONS.get(facts.backend, "plug"), facts.backend)
+        self.show_place(facts.name, facts.root, kind_icon(facts.backend), facts.backend)
         self.show_told(source_told(facts, is_looking=is_looking, looking_s=looking_s, now_ns=now_ns))
         self._figures.set_numbers(facts.found, facts.waiting, facts.live, facts.archived, facts.failed)
         wanted = facts.found - facts.ignored
@@ -93,13 +86,17 @@ class SourceCard(PlaceCard):
         self._problems.setAccessibleName(f"{words}: {facts.name}")
         self._switch.setText(self.tr("Switch off") if facts.is_enabled else self.tr("Switch on"))
 
-    def show_moving(self, name: str, count: int, rate_bytes_per_s: float, rest_s: float | None) -> None:
-        """Show what is being sent: ``count`` datasets, of which one is called ``name``; none hides the line."""
+    def show_moving(self, name: str, count: int, rate: Rate, rest_s: float | None) -> None:
+        """Show what is being sent: ``count`` datasets, of which one is called ``name``; none hides the line.
+
+        ``rate`` is that of all transfers over the last seconds, also of those that are over already.
+        """
         self._moving.setVisible(count > 0)
         if not count:
             return
         what = name if count == 1 else self.tr("{n} datasets").format(n=count)
-        self._moving.setText(f"{what} · {rate_text(rate_bytes_per_s)} · {rest_text(rest_s)}")
+        told = [moving_text(rate.bytes_per_s, rate.files_per_s)] if rate.is_anything else []
+        self._moving.setText(" · ".join([what, *told, rest_text(rest_s)]))
 
     def texts(self) -> dict[str, str]:
         """The figures, by word."""

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from etiket_gui.domain.events import DatasetProgressed, ScanFinished, ScanStarted
+from etiket_gui.domain.events import DatasetProgressed, RouteMoved, ScanFinished, ScanStarted
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.pages.card_grid import Tile
 from etiket_gui.gui.pages.overview import OverviewPage
@@ -157,6 +157,7 @@ def test_what_is_being_sent_is_shown_and_goes_away(
     show_page(page)
     _shown(page, qtbot)
     told = DatasetProgressed(1, "u", "spectroscopy 12", 1_000_000, 4_000_000, 12_300_000.0, None)
+    desk.host.eventHappened.emit(RouteMoved(1, 1, 12_300_000.0, 0.3))
     desk.host.progressed.emit((told,))
     qtbot.waitUntil(lambda: "spectroscopy 12 · 12.3\u00a0MB/s · estimating" in _text(page), timeout=3000)
     assert "Receives 12.3\u00a0MB/s" in _text(page)

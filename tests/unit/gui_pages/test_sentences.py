@@ -119,3 +119,9 @@ def test_sentences_end_once_and_names_stay_as_they_are() -> None:
     assert s.capitalised("trace 1.csv is no text") == "trace 1.csv is no text."
     assert s.capitalised("2026/run 4 is busy") == "2026/run 4 is busy."
     assert s.capitalised("the host is down. try again") == "The host is down. try again."
+
+
+def test_small_files_are_counted_and_large_ones_are_not() -> None:
+    assert s.moving_text(28_000, 120.4) == "120\u00a0files/s · 28.0\u00a0kB/s"
+    assert s.moving_text(40e6, 3.0) == "40.0\u00a0MB/s"
+    assert s.moving_text(40e6, 0.0) == "40.0\u00a0MB/s"

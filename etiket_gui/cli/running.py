@@ -144,6 +144,7 @@ def tell_report(session: Session, report: RunReport) -> None:
                 "gone": report.gone,
                 "empty_sources": list(report.empty_sources),
                 "unfinished_sources": list(report.unfinished_sources),
+                "unseen_sources": list(report.unseen_sources),
                 "verification_differences": report.verification_differences,
                 "needs_sign_in": list(report.needs_sign_in),
                 "was_interrupted": report.was_interrupted,
@@ -169,7 +170,8 @@ def report_lines(report: RunReport) -> Iterator[str]:
             else (f"The 1 dataset is archived and verified ({took}).")
         )
     elif report.not_archived:
-        yield f"{report.not_archived} of {count_text(counted, 'dataset')} are not archived yet ({took})."
+        verb = "is" if report.not_archived == 1 else "are"
+        yield f"{report.not_archived} of {count_text(counted, 'dataset')} {verb} not archived yet ({took})."
     elif counted:
         yield f"{count_text(report.archived, 'dataset')} archived and verified ({took})."
     beside = [
@@ -183,12 +185,14 @@ def report_lines(report: RunReport) -> Iterator[str]:
         yield f"The source {name} found nothing. Is its folder the right one, and the level?"
     for name in report.unfinished_sources:
         yield f"The source {name} could not be looked through completely."
+    if report.unseen_sources:
+        yield f"On hold: {', '.join(report.unseen_sources)} was not looked at. To end the hold: etiket-sync resume"
     for name in report.needs_sign_in:
         yield f"{name} needs a sign-in: etiket-sync login {name}"
     if report.verification_differences:
         different = count_text(report.verification_differences, "stored copy differs", "stored copies differ")
         yield f"{different} from what was sent. See: etiket-sync problems"
-    if report.exit_code not in {ExitCode.OK, ExitCode.INTERRUPTED}:
+    if report.exit_code not in {ExitCode.OK, ExitCode.INTERRUPTED} and not report.unseen_sources:
         yield "What is in the way, and what to do: etiket-sync problems"
 
 

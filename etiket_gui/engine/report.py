@@ -29,6 +29,8 @@ class RunReport:
     needs_sign_in: tuple[str, ...]
     was_interrupted: bool
     duration_s: float
+    #: Not looked through at all, for the hold that is on.
+    unseen_sources: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -39,7 +41,7 @@ class RunReport:
             return EXIT_VERIFICATION_DIFFERENCE
         if self.needs_sign_in:
             return EXIT_SIGN_IN_NEEDED
-        if self.not_archived or self.empty_sources or self.unfinished_sources:
+        if self.not_archived or self.empty_sources or self.unfinished_sources or self.unseen_sources:
             return EXIT_NOT_ALL_ARCHIVED
         return EXIT_ALL_ARCHIVED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
@@ -87,6 +88,7 @@ class Engine:
         self._stop_asked = threading.Event()
         self._was_interrupted = False
         self._has_end = False
+        self._unseen: tuple[str, ...] = ()
         self._waited_for_store_s = 0.0
 
     @property
@@ -262,6 +264,7 @@ class Engine:
         """
         started_s = time.monotonic()
         self._has_end, self._waited_for_store_s = cycles is not None, 0.0
+        self._unseen = ()
         done = 0
         while not self._stop_asked.is_set() and (cycles is None or done < cycles):
             if cycles is None:
@@ -273,7 +276,10 @@ class Engine:
             self._one_cycle()
             done += 1
         with self._reader() as reader:
-            return report_of(reader, duration_s=time.monotonic() - started_s, was_interrupted=self._was_interrupted)
+            report = report_of(reader, duration_s=time.monotonic() - started_s, was_interrupted=self._was_interrupted)
+        if not guards.is_on("unseen-is-said"):
+            return report
+        return dataclasses.replace(report, unseen_sources=self._unseen)
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[StoreReader]:
@@ -293,14 +299,19 @@ class Engine:
             if coordinator is not self.coordinator:
                 # Begun anew after the store could not be written: its sources have not been looked through yet.
                 coordinator, before = self.coordinator, {}
-            if coordinator.is_held or coordinator.is_paused:
-                return
-            if coordinator.is_drained and all(
-                source.circuit.failures
-                or source.finished_scans > before.get(source_id, 0)
-                or coordinator.waits_for_a_destination(source)
+            unseen = [
+                source.row.name
                 for source_id, source in coordinator.sources.items()
-            ):
+                if not source.circuit.failures
+                and source.finished_scans <= before.get(source_id, 0)
+                and not coordinator.waits_for_a_destination(source)
+            ]
+            if coordinator.is_held:
+                self._unseen = tuple(unseen)
+                return
+            if coordinator.is_paused and not guards.is_on("a-pause-goes-on-looking"):
+                return
+            if coordinator.is_drained and not unseen:
                 now_s = time.monotonic()
                 if deadline_s is None:
                     deadline_s = now_s + coordinator.longest_settle_time_s + _SETTLE_GRACE_S

@@ -166,6 +166,30 @@ def test_a_removed_source_that_is_added_again_continues_what_it_was(archived: Co
     assert {item["destinations"][0]["version"] for item in items} == {"1.0.0"}
 
 
+@pytest.mark.fault("F44", guard="unseen-is-said")
+def test_a_run_on_hold_does_not_say_that_all_is_archived(configured: CommandLineRunner, tmp_path: Path) -> None:
+    configured.ok("run", "--once")
+    configured.ok("hold", "--for", "1h")
+    ended = configured("run", "--once")
+    assert ended.code == 3
+    assert "All" not in ended.out
+    assert "On hold: lab was not looked at" in ended.out
+    configured.ok("resume")
+    assert "All 3 datasets are archived" in configured.ok("run", "--once").out
+
+
+@pytest.mark.fault("F44", guard="a-pause-goes-on-looking")
+def test_a_run_while_sending_is_paused_looks_and_says_what_waits(configured: CommandLineRunner, data: Path) -> None:
+    configured.ok("run", "--once")
+    configured.ok("pause")
+    later = data / "run 9"
+    later.mkdir()
+    (later / "data.txt").write_bytes(b"later")
+    ended = configured("run", "--once", "--json")
+    assert ended.code == 3
+    assert (ended.json["found"], ended.json["not_archived"]) == (4, 1)
+
+
 def test_diagnostics_hold_no_account_name_and_say_what_they_hold(
     archived: CommandLineRunner, tmp_path: Path, account_folder: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.support.command_line import CommandLineRunner
 from tests.support.patience import patient_s
 
 pytestmark = pytest.mark.timeout(120)
+
+INTERRUPTED_AFTER_S = 5.0
 
 
 @pytest.mark.parametrize("kind", TELLING)
@@ -106,14 +109,16 @@ def test_two_runs_in_one_source_and_one_in_another_are_followed_at_once(
 def test_a_run_that_was_left_is_archived_as_interrupted_and_reopened_when_content_appears(
     kind: str, lab: LiveLab, tmp_path: Path
 ) -> None:
-    producer = lab.add(PRODUCERS[kind](tmp_path / "source"), interrupted_after_s=3.0)
+    producer = lab.add(PRODUCERS[kind](tmp_path / "source"), interrupted_after_s=INTERRUPTED_AFTER_S)
     with lab.driver:
         run = producer.begin("sweep")
+        measured_s = time.monotonic()
         run.measure(4)
         lab.until_told(run)
-        # A pause shorter than the limit is no end.
+        # A pause shorter than the limit is no end; a machine that was busy for longer cannot show it.
         lab.driver.for_a_while(1.0)
-        assert lab.row("sweep")["run_state"] == "live"
+        is_live = lab.row("sweep")["run_state"] == "live"
+        assert is_live or time.monotonic() - measured_s > INTERRUPTED_AFTER_S
         run.measure(2)
         lab.until_told(run)
         run.leave()

@@ -17,6 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from etiket_gui.converters.dangerous_files import opening
+from etiket_gui.converters.plain_data import first_group, measured_first, with_axes
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.osys.files import open_source
 
@@ -58,13 +60,17 @@ class _Plan:
     measured: tuple[_Quantity, ...]
 
 
-def draw_preview(measurement: Path, target: Path, stop: StopToken) -> bool:
+def draw_preview(
+    measurement: Path, target: Path, stop: StopToken, *, title: str = "", most_bytes: int | None = None
+) -> bool:
     """Draw ``target`` (a PNG) from a netCDF4 or HDF5 file; returns whether there was something to draw.
 
-    Nothing is left at ``target`` when there was not. Raises Stopped, and OSError where ``target`` cannot be written.
+    ``most_bytes`` is for files of other programs, called ``title``: what is set and what is measured is guessed, and
+    of more than so many bytes only the beginning is read and drawn. Nothing is left at ``target`` when there was
+    nothing to draw. Raises Stopped, DangerousFile, SourceChanged, and OSError where ``target`` cannot be written.
     """
     stop.check()
-    plan = _plan_of(measurement, stop)
+    plan = _plan_of(measurement, title, most_bytes, stop)
     if plan is None:
         return False
     stop.check()
@@ -131,21 +137,27 @@ def _thinned(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 # ---------------------------------------------------------------------------------------------------- reading
 
 
-def _plan_of(measurement: Path, stop: StopToken) -> _Plan | None:
+def _plan_of(measurement: Path, title: str, most_bytes: int | None, stop: StopToken) -> _Plan | None:
+    path = os.fspath(measurement)
     try:
-        with os.fdopen(open_source(os.fspath(measurement)), "rb") as raw, h5py.File(raw, "r", locking=False) as file:
-            return _understood(file, stop)
+        with opening(path), os.fdopen(open_source(path), "rb") as raw, h5py.File(raw, "r", locking=False) as file:
+            return _understood(file, title, most_bytes, stop)
     except _BROKEN:
         # A file that cannot be drawn has no preview; it is archived all the same.
         return None
 
 
-def _understood(file: h5py.File, stop: StopToken) -> _Plan | None:
-    datasets = {
-        name: item for name, item in file.items() if isinstance(item, h5py.Dataset) and item.dtype.kind in "biufc"
-    }
+def _understood(file: h5py.File, title: str, most_bytes: int | None, stop: StopToken) -> _Plan | None:
+    if most_bytes is None:
+        datasets = {
+            name: item for name, item in file.items() if isinstance(item, h5py.Dataset) and item.dtype.kind in "biufc"
+        }
+    else:
+        datasets = first_group(file, stop)
     dims = {name: _dims(file, name, item) for name, item in datasets.items()}
     real = {name: item for name, item in datasets.items() if not _is_only_a_dimension(item)}
+    if most_bytes is not None:
+        dims = with_axes(real, {name: dims[name] for name in real}, stop)
     coordinates = _coordinates(real, dims)
     measured = [
         name
@@ -155,15 +167,17 @@ def _understood(file: h5py.File, stop: StopToken) -> _Plan | None:
     if not measured:
         return None
     # The file is called "measurement" or by its digest: that names nothing.
-    title = _text(file.attrs.get("name", ""))
+    title = _text(file.attrs.get("name", "")) or title
     maps = [name for name in measured if len(real[name].shape) >= 2 and min(real[name].shape[-2:]) > 1]
     for name in maps:
         stop.check()
-        plan = _map_plan(name, real, dims, title)
+        plan = _map_plan(name, real, dims, title, most_bytes)
         if plan is not None:
             return plan
+    if most_bytes is not None:
+        measured = measured_first(measured, real, stop)
     lines = [name for name in measured if name not in maps]
-    return _line_plan(lines or measured, real, dims, title, stop)
+    return _line_plan(lines or measured, real, dims, title, most_bytes, stop)
 
 
 def _is_only_a_dimension(item: h5py.Dataset) -> bool:
@@ -199,18 +213,23 @@ def _dims(file: h5py.File, name: str, item: h5py.Dataset) -> tuple[str, ...]:
 
 
 def _map_plan(
-    name: str, real: Mapping[str, h5py.Dataset], dims: Mapping[str, tuple[str, ...]], title: str
-) -> _Plan | None:
+    name: str, real: Mapping[str, h5py.Dataset], dims: Mapping[str, tuple[str, ...]], title: str,
+    most_bytes: int | None,
+) -> _Plan | None:  # fmt: skip
     item = real[name]
+    height, width = item.shape[-2:]
+    if most_bytes is not None:
+        width = min(width, max(1, most_bytes // item.dtype.itemsize))
+        height = min(height, max(1, most_bytes // (item.dtype.itemsize * width)))
     # Of more than two axes the first map that holds a value is shown.
     for place in _first_places(item.shape[:-2]):
-        steps = [max(1, -(-size // 512)) for size in item.shape[-2:]]
-        values = _plain(item[(*place, slice(None, None, steps[0]), slice(None, None, steps[1]))])
+        steps = [max(1, -(-size // 512)) for size in (height, width)]
+        values = _plain(item[(*place, slice(None, height, steps[0]), slice(None, width, steps[1]))])
         if not np.isfinite(values).any():
             continue
         y_dim, x_dim = dims[name][-2:]
-        x = _axis(x_dim, item.shape[-1], steps[1], real, dims)
-        y = _axis(y_dim, item.shape[-2], steps[0], real, dims)
+        x = _axis(x_dim, width, steps[1], real, dims)
+        y = _axis(y_dim, height, steps[0], real, dims)
         return _Plan(title, x, y, (_Quantity(name, *_label(name, item), values),))
     return None
 
@@ -225,6 +244,7 @@ def _line_plan(
     real: Mapping[str, h5py.Dataset],
     dims: Mapping[str, tuple[str, ...]],
     title: str,
+    most_bytes: int | None,
     stop: StopToken,
 ) -> _Plan | None:
     chosen: list[_Quantity] = []
@@ -237,10 +257,16 @@ def _line_plan(
         if chosen and ((dims[name][longest],) != along or _label(name, item)[1] != chosen[0].unit):
             # Volts and degrees on one axis would say nothing of either.
             continue
-        thinning = max(1, -(-item.shape[longest] // _MOST_POINTS))
-        place = tuple(slice(None, None, thinning) if axis == longest else 0 for axis in range(len(item.shape)))
+        if chosen and most_bytes is not None and not chosen[0].unit:
+            # Nobody says that these are of one kind.
+            break
+        length = item.shape[longest]
+        if most_bytes is not None:
+            length = min(length, max(2, most_bytes // item.dtype.itemsize))
+        thinning = max(1, -(-length // _MOST_POINTS))
+        place = tuple(slice(None, length, thinning) if axis == longest else 0 for axis in range(len(item.shape)))
         values = _plain(item[place])
-        if not np.isfinite(values).any():
+        if not np.isfinite(values).any() or (chosen and len(values) != len(chosen[0].values)):
             continue
         along, step = (dims[name][longest],), thinning
         chosen.append(_Quantity(name, *_label(name, item), values))
@@ -263,8 +289,8 @@ def _axis(
         coordinates = _coordinates(real, dims)
         names = [name for name in sorted(coordinates) if dims[name] == (dim,)]
     for name in names:
-        if real[name].shape == (length,) or step > 1:
-            values = _plain(real[name][::step])
+        if real[name].shape[0] >= length or step > 1:
+            values = _plain(real[name][:length:step])
             if np.isfinite(values).all():
                 return _Quantity(name, *_label(name, real[name]), values)
     return _Quantity(dim, dim, "", np.arange(0, length, step, dtype=float))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -130,3 +131,37 @@ def _grey_of(path: Path) -> float:
     pixels = imread(path)[:, :, :3]
     assert pixels.min() == pixels.max()
     return float(pixels.mean())
+
+
+def _plain(folder: Path, name: str = "raw.h5", size: int = 50) -> bytes:
+    """A file as somebody's own script writes it."""
+    with h5py.File(folder / name, "w") as file:
+        file["time"], file["signal"] = np.arange(float(size)), np.sin(np.arange(size) / 5)
+    return (folder / name).read_bytes()
+
+
+def test_numbers_in_files_of_other_programs_are_drawn_where_nothing_else_is_there(
+    archive: StoredArchive, tmp_path: Path
+) -> None:
+    archive.add("run", {"data/raw.h5": _plain(tmp_path), "notes.txt": b"cold"})
+    folder = derive(archive)
+    assert (folder / "preview.png").read_bytes().startswith(_PNG)
+    check_sums(folder)
+    rows = b"".join(b"%d,%d\n" % (number, number * number) for number in range(500_000))
+    archive.add("run", {"trace.CSV": b"time (s),current (A)\n" + rows}, version="1.1.0")
+    folder = derive(archive)
+    assert (folder / "preview.png").read_bytes().startswith(_PNG)
+    check_sums(folder)
+
+
+def test_damaged_or_slow_files_are_left_out_and_the_next_is_drawn(
+    archive: StoredArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = b"\x89HDF\r\n\x1a\n cut off" * 10_000
+    archive.add("run", {"a.h5": damaged, "b.h5": _plain(tmp_path), "c.csv": b"no table at all"})
+    assert (derive(archive) / "preview.png").read_bytes().startswith(_PNG)
+    monkeypatch.setattr(previews, "LONGEST_DATA_S", -1.0)
+    archive.add("run", {"b.h5": _plain(tmp_path, size=60)}, version="1.1.0")
+    folder = derive(archive)
+    assert not (folder / "preview.png").exists(), "what takes too long has none"
+    check_sums(folder)

@@ -27,7 +27,8 @@ class LookResult:
     new_count: int = 0
     gone_count: int = 0
     settled_count: int = 0
-    missed_by_watcher: int = 0
+    #: What the watcher had not told when it was found.
+    unannounced: list[Found] = field(default_factory=list)
     renamed_count: int = 0
     rewritten_ids: set[int] = field(default_factory=set)
     #: New ones that are no running measurement, by id, with their names.
@@ -35,8 +36,8 @@ class LookResult:
 
     @property
     def was_missed(self) -> bool:
-        """Whether a look at everything found what nobody had told, or may not have."""
-        return bool(self.missed_by_watcher or self.gone_count or self.renamed_count)
+        """Whether a look at everything found what nobody may have told."""
+        return bool(self.gone_count or self.renamed_count)
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ class Discovery:
                     settled.append((outcome.dataset_id, item.fingerprint))
                 continue
             if not was_announced:
-                result.missed_by_watcher += 1
+                result.unannounced.append(item)
             if self.is_asking and not outcome.is_new and outcome.settled_fingerprint is not None:
                 unsettled.append((outcome.dataset_id, MANY_CHANGED))
                 continue

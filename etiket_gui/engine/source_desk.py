@@ -20,6 +20,7 @@ from etiket_gui.domain.errors import (
 from etiket_gui.domain.events import DatasetsChanged, ScanBroken, ScanFinished, ScanStarted, SourceStateChanged
 from etiket_gui.domain.states import Realm, SourceState
 from etiket_gui.domain.tasks import SourceSpec, SourceTraits, TaskKind
+from etiket_gui.engine.announced import Announced
 from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.discovery import Discovery, LookResult
 from etiket_gui.engine.mass_change import ANSWER
@@ -83,7 +84,7 @@ class SourceDesk:
         self._is_asked_for = False
         self._discovery: Discovery | None = None
         self._dirty_paths: set[str] = set()
-        self._announced: set[str] = set()
+        self._announced = Announced()
         self._look_now: set[str] = set()
         self._task: RunningTask | None = None
         #: Since when everything is being looked through (monotonic); None while it is not. Listeners know it.
@@ -133,9 +134,11 @@ class SourceDesk:
 
     def mark_dirty(self, paths: Iterable[str]) -> None:
         """Something was seen to happen at these paths."""
+        paths = list(paths)
+        self._announced.tell(paths, self._desk.clock.monotonic_s())
         self._dirty_paths.update(paths)
         if len(self._dirty_paths) > _MANY_PATHS:
-            self._announced.update(self._dirty_paths)
+            self._announced.keep(self._dirty_paths)
             self._dirty_paths.clear()
             self.is_scan_due = True
 
@@ -209,7 +212,7 @@ class SourceDesk:
         self._result = LookResult()
         if is_scan:
             self.is_scan_due = False
-            self._announced.update(self._dirty_paths)
+            self._announced.keep(self._dirty_paths)
             self._dirty_paths.clear()
             self.scan_begun_s = self._desk.clock.monotonic_s()
             self._desk.emit(ScanStarted(self.row.id, self.row.name))
@@ -279,6 +282,7 @@ class SourceDesk:
 
     def _take_traits(self, traits: SourceTraits) -> None:
         self.traits = traits
+        self._announced.folders = traits.folders
         if not traits.live_sync:
             self._desk.budget.note_known(self.row.id)
         is_share = traits.poll_interval_s is not None
@@ -307,28 +311,9 @@ class SourceDesk:
         is_scan = "identifiers" not in request and "paths" not in request
         could_be_missed = is_scan and self.is_watched and self.finished_scans > 0
         was_asking = self._discovery.is_asking
-        if could_be_missed:
-            names = self._announced_names()
-            announced = [item for item in found if item.identifier in names]
-            surprising = [item for item in found if item.identifier not in names]
-            for part, was_announced in ((announced, True), (surprising, False)):
-                if part:
-                    self._discovery.take(part, self._result, was_announced=was_announced)
-        else:
-            self._discovery.take(found, self._result, was_announced=True)
+        self._discovery.take(found, self._result, was_announced=not could_be_missed)
         if self._discovery.is_asking and not was_asking:
             self._ask()
-
-    def _announced_names(self) -> set[str]:
-        """Everything a watcher's paths may stand for: the folders from the watched one down to each path."""
-        names = {"."} if self._announced else set()
-        folders = () if self.traits is None else self.traits.folders
-        for path in self._announced:
-            for folder in folders:
-                if path.startswith(folder):
-                    parts = path[len(folder) :].replace("\\", "/").strip("/").split("/")
-                    names.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-        return names
 
     def _take_summary(self, task: RunningTask, summary: DiscoverySummary) -> None:
         discovery = self._discovery
@@ -370,12 +355,14 @@ class SourceDesk:
     def _finish_scan(self, summary: DiscoverySummary) -> None:
         self.finished_scans += 1
         self._desk.budget.note_known(self.row.id)
-        self._announced.clear()
+        now_s = self._desk.clock.monotonic_s()
+        missed_count = self._announced.judge(self._result.unannounced, self._dirty_paths, now_s)
+        self._plan_doubt()
         writer = self._desk.writer
         if self._discovery is not None and self._discovery.mass_change.is_answered:
             self._discovery.mass_change.end_of_answer()
             writer.clear_checkpoints(self.row.uuid)
-        writer.record_scan(self.row.id, summary, self._result.missed_by_watcher, self._desk.clock.now_ns())
+        writer.record_scan(self.row.id, summary, missed_count, self._desk.clock.now_ns())
         self._unreadable.take(summary, self._root())
         if self._discovery is not None and self._discovery.is_asking:
             self._ask()
@@ -395,7 +382,9 @@ class SourceDesk:
             writer.close_problem(f"source:{self.row.id}")
         self.row = writer.source(self.row.id)
         is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
-        self._clean_intervals = self._clean_intervals + 1 if is_watched and not self._result.was_missed else 0
+        self._clean_intervals = (
+            self._clean_intervals + 1 if is_watched and not (missed_count or self._result.was_missed) else 0
+        )
         self._plan_next_scan(summary.duration_s)
         self._desk.diary.looked_through(
             self.row.id, self.row.name, seen_count=summary.seen_count, duration_s=summary.duration_s,
@@ -409,6 +398,20 @@ class SourceDesk:
                 summary.duration_s,
             )
         )  # fmt: skip
+
+    def _plan_doubt(self) -> None:
+        if (due_s := self._announced.due_s) is not None:
+            self._desk.timers.at(("missed", self.row.id), due_s, self._end_doubt)
+
+    def _end_doubt(self) -> None:
+        """Of some finds no event came, though there was time for it: the watcher is not to be trusted."""
+        missed_count = 0 if self.is_retired else self._announced.take_missed(self._desk.clock.monotonic_s())
+        if missed_count:
+            self._desk.writer.add_missed(self.row.id, missed_count)
+            self.row = self._desk.writer.source(self.row.id)
+            self._clean_intervals = 0
+            self._plan_next_scan(self.row.last_scan_duration_s)
+        self._plan_doubt()
 
     def _plan_next_scan(self, duration_s: float) -> None:
         scan_times = _SCAN_TIMES if guards.is_on("paced-scan") else 0.0

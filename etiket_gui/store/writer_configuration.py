@@ -400,6 +400,12 @@ class ConfigurationWriter(StoreTransactions):
         with self._transaction() as connection:
             connection.execute(update(sources).where(sources.c.id == source_id).values(values))
 
+    def add_missed(self, source_id: int, missed_by_watcher: int) -> None:
+        """So much of what looks found turned out to have been missed by the watcher."""
+        more = sources.c.missed_by_watcher + missed_by_watcher
+        with self._transaction() as connection:
+            connection.execute(update(sources).where(sources.c.id == source_id).values(missed_by_watcher=more))
+
     def set_destination_state(
         self,
         destination_id: int,

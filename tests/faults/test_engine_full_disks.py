@@ -85,6 +85,27 @@ def test_full_archive_disk_pauses_the_destination_and_keeps_its_floor(driver: En
         driver.check(take_manifest(root))
 
 
+@pytest.mark.fault("F79", guard="too-large-holds-up-nothing")
+def test_a_dataset_that_does_not_fit_holds_up_no_smaller_one(driver: EngineDriver, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 160 * MIB) as disk:
+        driver.add_archive(disk / "lab-archive", free_floor_percent=1)
+        root = driver.add_folder(tmp_path / "measurements")
+        write_dataset(root, "small")
+        large = write_dataset(root, "too large")
+        os.truncate(large / "trace.dat", 300 * MIB)
+        with driver:
+            driver.until_archived("small")
+            driver.until(lambda: driver.states()["too large"] == "failed", "it is told")
+            [problem] = driver.problems()
+            assert "314.6 MB are to be added" in problem["reason"]
+            assert "Smaller datasets go on" in problem["advice"]
+            assert problem["due_ns"] is not None
+            assert driver.destination()["state"] == "ok"
+            os.truncate(large / "trace.dat", 5)
+            driver.until_archived("small", "too large", timeout_s=20)
+            assert driver.problems() == []
+
+
 @pytest.mark.allows_log("The engine pauses|can be written again")
 @pytest.mark.fault("F80", guard="store-failures-are-known")
 def test_store_held_by_another_program_for_long_is_waited_for(

@@ -12,6 +12,10 @@ def kept_free_bytes(total_bytes: int, percent: float, floor_bytes: int) -> int:
     return min(int(total_bytes * percent / 100), floor_bytes)
 
 
+#: With so much room left, what does not fit is too large, and the disk is not full: smaller datasets go on.
+ROOM_FOR_OTHERS_BYTES = 64 * 1024 * 1024
+
+
 class FreeFloor:
     """Counts what a batch adds against the free space there was at its start.
 
@@ -26,16 +30,23 @@ class FreeFloor:
         self._left_bytes = free_bytes - self._floor_bytes
 
     def check(self, needed_bytes: int) -> None:
-        """Raises DestinationFull, before a byte is written, where that many more would go below the floor."""
+        """Raises DestinationFull, before a byte is written, where that many more would go below the floor.
+
+        It concerns this dataset alone while there is room for smaller ones.
+        """
         if needed_bytes <= self._left_bytes or not guards.is_on("free-floor"):
             return
         root = self._session.layout.root
         free_bytes = self._left_bytes + self._floor_bytes
-        raise DestinationFull(
+        error = DestinationFull(
             f"The disk of the archive {root} has {_size(free_bytes)} free; {_size(needed_bytes)} are to be added and "
             f"{_size(self._floor_bytes)} are always kept free.",
             path=root,
         )
+        if self._left_bytes >= ROOM_FOR_OTHERS_BYTES and guards.is_on("too-large-holds-up-nothing"):
+            error.concerns_all = False
+            error.advice = "Make space there; it is tried again by itself. Smaller datasets go on meanwhile."
+        raise error
 
     def use(self, size_bytes: int) -> None:
         """That many bytes were added."""

@@ -14,13 +14,13 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import ScopePolicy
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.icons import keep_icon
+from etiket_gui.gui.icons import keep_icon, kind_icon
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import ElidedLabel, PageTitle, SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row, scrolled
 from etiket_gui.gui.wizards.adding import Adding
 from etiket_gui.gui.wizards.destination_choice import DestinationChoice
-from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft, kind_icon
+from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft
 
 #: So many texts of one drop are looked at; the child sums up what is more than a sheet can hold.
 MOST_DROPPED = 5000
@@ -354,11 +354,16 @@ class DropSheet(QDialog):
         self._current = None
         self._names.add(draft.name.casefold())
         card.set_added()
-        if not self._addable() and not any(card.answer["refusal"] for card in self._cards) and self._job is None:
+        if self._is_done:
             self.accept()
             return
         self._tell()
         self._add_next()
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether all of it was added, so that nothing is left to say."""
+        return self._job is None and bool(self._cards) and all(card.is_added for card in self._cards)
 
     def _on_not_added(self, error: EtiketError) -> None:
         if self._current is None:
@@ -375,6 +380,13 @@ class DropSheet(QDialog):
 
         wizard = AddSourceWizard(self._desk, self, card.answer)
         wizard.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        wizard.accepted.connect(card.set_added)
-        wizard.accepted.connect(self._tell)
+        wizard.accepted.connect(lambda: self._on_changed(card))
         wizard.open()
+
+    def _on_changed(self, card: DropCard) -> None:
+        """It was added by the wizard."""
+        card.set_added()
+        if self._is_done:
+            self.accept()
+        else:
+            self._tell()

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import functools
 
-from PySide6.QtCore import QByteArray, QObject, QRectF, Qt
+from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QLabel
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPushButton, QStyle
 
 from etiket_gui.gui.resources import resources_folder
 from etiket_gui.gui.theme.theme import Theme
 
 _SIZES = (16, 20, 24, 32, 48, 64)
+_GAP_PART = 4
+
+
+#: What a kind of source or destination is drawn as, by its identifier.
+_KINDS = {
+    "folder": "folder", "qcodes": "database", "quantify": "chart-line", "labber": "flask-conical",
+    "core_tools": "server", "native": "microscope", "archive": "folder-archive", "etiket": "cloud-upload",
+    "cdcs": "server", "scicat": "server",
+}  # fmt: skip
+
+
+def kind_icon(identifier: str) -> str:
+    """The name of the icon of a kind of source or destination; that of a plug for one that is not ours."""
+    return _KINDS.get(identifier, "plug")
 
 
 @functools.cache
@@ -41,20 +55,35 @@ def _pixmap(name: str, colour: str, size: int, ratio: float) -> QPixmap:
     return picture
 
 
-def icon(name: str, tint: str = "text") -> QIcon:
-    """An icon in a colour of the theme in use now; :func:`keep_icon` follows the theme. Raises FileNotFoundError."""
+def icon(name: str, tint: str = "text", *, has_gap: bool = False) -> QIcon:
+    """An icon in a colour of the theme in use now; :func:`keep_icon` follows the theme. Raises FileNotFoundError.
+
+    ``has_gap``: with empty room at its right, a quarter of its width.
+    """
     colours = Theme.colours()
-    return _icon(name, colours.colour(tint), colours.disabled)
+    return _icon(name, colours.colour(tint), colours.disabled, has_gap)
 
 
 @functools.lru_cache(maxsize=512)
-def _icon(name: str, colour: str, disabled: str) -> QIcon:
+def _icon(name: str, colour: str, disabled: str, has_gap: bool) -> QIcon:
     made = QIcon()
     for size in _SIZES:
-        made.addPixmap(_pixmap(name, colour, size, 1.0), QIcon.Mode.Normal)
-        made.addPixmap(_pixmap(name, colour, size, 1.0), QIcon.Mode.Selected)
-        made.addPixmap(_pixmap(name, disabled, size, 1.0), QIcon.Mode.Disabled)
+        drawn, pale = _pixmap(name, colour, size, 1.0), _pixmap(name, disabled, size, 1.0)
+        if has_gap:
+            drawn, pale = _with_gap(drawn), _with_gap(pale)
+        made.addPixmap(drawn, QIcon.Mode.Normal)
+        made.addPixmap(drawn, QIcon.Mode.Selected)
+        made.addPixmap(pale, QIcon.Mode.Disabled)
     return made
+
+
+def _with_gap(drawn: QPixmap) -> QPixmap:
+    wider = QPixmap(drawn.width() + drawn.width() // _GAP_PART, drawn.height())
+    wider.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(wider)
+    painter.drawPixmap(0, 0, drawn)
+    painter.end()
+    return wider
 
 
 class _Keeper(QObject):
@@ -76,6 +105,11 @@ class _Keeper(QObject):
     def renew(self) -> None:
         if isinstance(self._target, QLabel):
             self._target.setPixmap(pixmap(self._name, self._tint, self._size, self._target.devicePixelRatioF()))
+        elif isinstance(self._target, QPushButton) and self._target.text():
+            # Qt puts the words of a button four pixels behind its picture, whatever the style sheet says.
+            self._target.setIcon(icon(self._name, self._tint, has_gap=True))
+            height = self._target.style().pixelMetric(QStyle.PixelMetric.PM_ButtonIconSize)
+            self._target.setIconSize(QSize(height + height // _GAP_PART, height))
         else:
             self._target.setIcon(icon(self._name, self._tint))
 

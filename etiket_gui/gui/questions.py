@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QCheckBox, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QMessageBox, QPushButton, QSpacerItem, QWidget
 
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.sentences import capitalised
+
+_WIDTH_CHARACTERS = 64
 
 
 def ask(
@@ -51,6 +53,8 @@ def ask(
         tick.setAccessibleName(remember)
         box.setCheckBox(tick)
 
+    _widen(box)
+
     def finish() -> None:
         clicked = box.clickedButton()
         key = next((key for key, button in buttons if button is clicked), choices[-1][0])
@@ -59,6 +63,14 @@ def ask(
     box.finished.connect(finish)
     box.open()
     return box
+
+
+def _widen(box: QMessageBox) -> None:
+    """Qt breaks the lines of a short question after a few words, and cuts its title."""
+    grid = box.layout()
+    if isinstance(grid, QGridLayout):
+        width = box.fontMetrics().averageCharWidth() * _WIDTH_CHARACTERS
+        grid.addItem(QSpacerItem(width, 0), grid.rowCount(), 0, 1, grid.columnCount())
 
 
 def tell(parent: QWidget | None, error: EtiketError, *, title: str = "", name: str = "notice") -> QMessageBox:

@@ -67,11 +67,12 @@ class NavigationButton(QToolButton):
         return f"{_MOST_SHOWN_COUNT}+" if self._count > _MOST_SHOWN_COUNT else str(self._count)
 
     def sizeHint(self) -> QSize:
-        """With room for the number."""
+        """With room for a number of two digits, so that nothing moves when the first problem comes."""
         hint = super().sizeHint()
-        if self._is_narrow or not self._count:
+        if self._is_narrow:
             return hint
-        return QSize(hint.width() + self.fontMetrics().horizontalAdvance(self.count_text) + Space.XL, hint.height())
+        longest = max((self.count_text, "99"), key=len)
+        return QSize(hint.width() + self.fontMetrics().horizontalAdvance(longest) + Space.M, hint.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The button, and the number on it."""

@@ -43,7 +43,7 @@ _Result = TypeVar("_Result")
 
 
 class LabberBackend(Backend):
-    """Each log of each ``.hdf5`` file below the root is a dataset, wherever in the world it is found.
+    """Each log in a ``.hdf5`` file of the folder is a dataset; one that was copied elsewhere is known again.
 
     Files are opened without a lock and never for writing; nothing below the root is changed.
     """

@@ -53,7 +53,11 @@ def _in_folder(folder: str, stop: StopToken) -> Recognition | None:
     if not found:
         return None
     best = max(found, key=lambda item: item.dataset_count or 0)
-    others = f" {len(found) - 1} more beside it, each a source of its own." if len(found) > 1 else ""
+    others = ""
+    if len(found) == 2:
+        others = " 1 more database lies beside it; add it as a source of its own."
+    elif len(found) > 2:
+        others = f" {len(found) - 1} more databases lie beside it; add each as a source of its own."
     name = os.path.basename(str(best.options["database_path"]))
     return Recognition(
         best.backend,
@@ -107,7 +111,7 @@ def _answer(path: str, header: bytes, signature: Signature, is_remote: bool, sto
         )
     if not is_remote and signature.database[1] <= LARGEST_BYTES:
         size = f"{signature.database[1] / 1e6:,.1f} MB".replace(",", " ")
-        warnings.append(f"The whole file ({size}) can be kept as well, with the option keep_database.")
+        warnings.append(f'The whole file ({size}) can be kept as well: see "Also keep the database file".')
     return Recognition(
         "qcodes",
         f"QCoDeS database, version {version}, {runs}, {mode}{last}.",

@@ -44,7 +44,7 @@ MEASUREMENT = "measurement.h5"
 
 
 class QuantifyBackend(FileBackend):
-    """Each folder with a TUID is a dataset, wherever in the world it is found. Nothing below the root is written."""
+    """Each folder with a TUID is a dataset; one that was copied elsewhere is known again. Nothing there is written."""
 
     identifier: ClassVar[str] = "quantify"
     title: ClassVar[str] = "Quantify data directory"

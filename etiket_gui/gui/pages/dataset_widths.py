@@ -15,13 +15,13 @@ from etiket_gui.gui.models.dataset_table import DatasetTableModel
 
 #: How wide a column is where there is room, and where there is little, in characters.
 _WIDTHS = {
-    Column.STATE: (21, 16),
+    Column.STATE: (21, 18),
     Column.NAME: (34, 22),
     Column.SOURCE: (18, 13),
     Column.COLLECTED: (21, 20),
     Column.SIZE: (11, 10),
     Column.FILES: (9, 8),
-    Column.DESTINATIONS: (24, 18),
+    Column.DESTINATIONS: (24, 17),
     Column.ARCHIVED: (21, 20),
     Column.PROGRESS: (12, 11),
     Column.KEYWORDS: (22, 14),

@@ -125,6 +125,7 @@ QGroupBox {{ border: 1px solid {p.border}; border-radius: {Radius.NORMAL}px; mar
 QGroupBox::title {{ subcontrol-origin: margin; left: {Space.M}px; padding: 0 {Space.XS}px; }}
 QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QMessageBox {{ messagebox-text-interaction-flags: 5; }}
+QLabel#qt_msgbox_label {{ font-weight: 600; }}
 QProgressBar {{ background: {p.hover}; border: none; border-radius: 3px; }}
 QProgressBar::chunk {{ background: {p.accent}; border-radius: 3px; }}
 """
@@ -150,7 +151,7 @@ QAbstractSpinBox::up-arrow {{ image: url("{signs}-up.svg"); width: 12px; height:
 QAbstractSpinBox::down-arrow {{ image: url("{signs}-down.svg"); width: 12px; height: 12px; }}
 QAbstractSpinBox::up-arrow:disabled {{ image: url("{signs}-up-off.svg"); }}
 QAbstractSpinBox::down-arrow:disabled {{ image: url("{signs}-down-off.svg"); }}
-QCheckBox, QRadioButton {{ spacing: {Space.S}px; }}
+QCheckBox, QRadioButton {{ spacing: {Space.S}px; outline: none; }}
 QCheckBox:disabled, QRadioButton:disabled {{ color: {p.disabled}; }}
 QCheckBox::indicator, QRadioButton::indicator, QGroupBox::indicator {{
     width: 16px; height: 16px; background: {p.surface}; border: 1px solid {p.outline};
@@ -186,11 +187,13 @@ QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ color: {p.muted}; background: {p.surface}; border: none;
     border-bottom: 1px solid {p.border}; padding: {Space.S}px; font-weight: 600; }}
 QHeaderView::section:first, QHeaderView::section:only-one {{ border-top-left-radius: {Radius.NORMAL - 1}px; }}
+QHeaderView::section:last, QHeaderView::section:only-one {{ border-top-right-radius: {Radius.NORMAL - 1}px; }}
 QHeaderView::section:hover {{ color: {p.text}; }}
 QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QTableCornerButton::section {{ background: {p.surface}; border: none; }}
 QMenu {{ background: {p.surface}; border: 1px solid {p.outline}; padding: {Space.XS}px; }}
-QMenu::item {{ color: {p.text}; padding: {Space.XS + 2}px {Space.XL}px; border-radius: {Radius.SMALL}px; }}
+QMenu::item {{ color: {p.text}; padding: {Space.XS + 2}px {Space.XL}px {Space.XS + 2}px {Space.M}px;
+    border-radius: {Radius.SMALL}px; }}
 QMenu::item:selected {{ background: {p.accent_soft}; color: {p.text}; }}
 QMenu::item:disabled {{ color: {p.muted}; }}
 QMenu::separator {{ height: 1px; background: {p.border}; margin: {Space.XS}px; }}

@@ -44,8 +44,10 @@ class ScopeField(QWidget):
         self.line.setVisible(policy is not ScopePolicy.DISABLED)
         self._help.setText(
             {
-                ScopePolicy.REQUIRED: self.tr("Needed: where its datasets belong there."),
-                ScopePolicy.OPTIONAL: self.tr("Where its datasets belong there. Left empty: the destination's own."),
+                ScopePolicy.REQUIRED: self.tr("Needed: under which name its datasets are kept there."),
+                ScopePolicy.OPTIONAL: self.tr(
+                    "Under which name its datasets are kept there. Left empty: the usual one."
+                ),
                 ScopePolicy.DISABLED: self.tr("Taken from each dataset."),
             }[policy]
         )

@@ -14,17 +14,6 @@ from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.sentences import NS_PER_S, duration_text, translate
 
-#: The icons of the kinds of sources this program brings; others get a plug.
-_ICONS = {
-    "folder": "folder", "qcodes": "database", "quantify": "chart-line", "labber": "waves", "core_tools": "server",
-    "native": "microscope", "archive": "archive", "etiket": "cloud-upload", "cdcs": "server", "scicat": "server",
-}  # fmt: skip
-
-
-def kind_icon(identifier: str) -> str:
-    """The icon of a kind of source or destination."""
-    return _ICONS.get(identifier, "plug")
-
 
 class Catalogue(QObject):
     """The plug-ins that can be used, asked once for each wizard. ``arrived`` when they are there, else ``failed``."""

@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QToolButto
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.drops import DropFilter
-from etiket_gui.gui.icons import keep_icon
+from etiket_gui.gui.icons import keep_icon, kind_icon
 from etiket_gui.gui.sentences import capitalised, translate
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
 from etiket_gui.gui.wizards.adding import Adding
 from etiket_gui.gui.wizards.destination_choice import DestinationChoice
-from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft, kind_icon
+from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft
 from etiket_gui.gui.wizards.editors import choose_path
 from etiket_gui.gui.wizards.frame import Step, Wizard
 from etiket_gui.gui.wizards.starting_step import StartStep

@@ -143,7 +143,8 @@ class FoundStep(Step):
             return words, "warning"
         parts = []
         if survey["running"]:
-            parts.append(self.tr("{n} of them are still being measured.").format(n=number_text(survey["running"])))
+            one, many = self.tr("1 of them is still being measured."), self.tr("{n} of them are still being measured.")
+            parts.append(one if survey["running"] == 1 else many.format(n=number_text(survey["running"])))
         if survey["stray_files"]:
             parts.append(
                 self.tr("{files} above the datasets belong to none and are not archived.").format(

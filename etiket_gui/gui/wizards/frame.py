@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QFrame, QLabel, QPushButton, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QLabel, QPushButton, QRadioButton, QStackedWidget, QWidget
 
 from etiket_gui.gui.icons import keep_icon
 from etiket_gui.gui.theme.tokens import Space, TextRole
@@ -187,7 +187,10 @@ class Wizard(QDialog):
         while widget is not step and widget is not None:
             takes = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
             if step.isAncestorOf(widget) and takes and widget.isVisibleTo(step) and widget.isEnabled():
-                widget.setFocus(Qt.FocusReason.TabFocusReason)
+                # Of choices that exclude each other, the one that is chosen.
+                group = widget.group() if isinstance(widget, QRadioButton) else None
+                chosen = None if group is None else group.checkedButton()
+                (widget if chosen is None else chosen).setFocus(Qt.FocusReason.TabFocusReason)
                 return
             widget = widget.nextInFocusChain()
         self._next.setFocus()

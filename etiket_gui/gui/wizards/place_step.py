@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QLineEdit, QPushButt
 
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
-from etiket_gui.gui.icons import keep_icon
+from etiket_gui.gui.icons import keep_icon, kind_icon
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
-from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft, kind_icon
+from etiket_gui.gui.wizards.draft import Catalogue, SourceDraft
 from etiket_gui.gui.wizards.editors import choose_path
 from etiket_gui.gui.wizards.frame import Step
 

@@ -201,6 +201,7 @@ class TableSource(DatabaseBackend):
     ) -> DiscoverySummary:
         """Compare the list of datasets with what is known."""
         begun_s = time.perf_counter()
+        self._recall(request.cursor)
         fingerprints = known.fingerprints()
         wanted = None if request.identifiers is None else set(request.identifiers)
         there: set[str] = set()
@@ -211,6 +212,8 @@ class TableSource(DatabaseBackend):
             found = self._found(row)
             if wanted is not None or fingerprints.get(row.identifier) != found.fingerprint:
                 report(found)
+        if wanted is None:
+            self._unfinished = {name: seen for name, seen in self._unfinished.items() if name in there}
         expected = wanted if wanted is not None else fingerprints.keys() if request.is_everything else set()
         return DiscoverySummary(
             seen_count=len(there),
@@ -218,13 +221,23 @@ class TableSource(DatabaseBackend):
             root_place=f"database:{self.address(self.config)}",
             duration_s=time.perf_counter() - begun_s,
             is_complete_scan=request.is_everything,
+            cursor={"unfinished": {name: list(seen) for name, seen in self._unfinished.items()}},
         )
+
+    def _recall(self, cursor: Mapping[str, Any]) -> None:
+        """How long unfinished datasets have been quiet is counted on, whatever process looks."""
+        for identifier, (version, changed_ns) in dict(cursor.get("unfinished") or {}).items():
+            seen = self._unfinished.get(identifier)
+            if seen is None or (seen[0] == version and changed_ns < seen[1]):
+                self._unfinished[identifier] = (str(version), int(changed_ns))
 
     def _found(self, row: DatasetRow) -> Found:
         now_ns = time.time_ns()
         changed_ns = min(row.changed_ns or now_ns, now_ns)
         state = RunState.COMPLETE
-        if not row.is_complete:
+        if row.is_complete:
+            self._unfinished.pop(row.identifier, None)
+        else:
             version = repr(row.version)
             seen = self._unfinished.get(row.identifier)
             if seen is None or seen[0] != version:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from etiket_gui.converters.api import Converter, why_not_a_converter
-from etiket_gui.osys.plugins import IMPORT_LIMIT_S, PluginRegistry, plain_name
+from etiket_gui.osys.plugins import BUILT_IN, IMPORT_LIMIT_S, PluginRegistry, plain_name
 
 GROUP = "etiket_gui.converters"
 _BUILT_IN: Mapping[str, str] = {
@@ -31,6 +31,11 @@ class ConverterRegistry(PluginRegistry[type[Converter]]):
             plugin_folder=plugin_folder,
             import_limit_s=import_limit_s,
         )
+
+    def built_in_input_type(self, name: str) -> str | None:
+        """What a built-in converter reads, in lower case, without importing it; None for all others."""
+        is_built_in = any(info.name == name and info.origin == BUILT_IN for info in self.plugins())
+        return name.partition("_to_")[0] if is_built_in else None
 
 
 def canonical_name(name: str) -> str:

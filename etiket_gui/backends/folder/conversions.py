@@ -75,7 +75,7 @@ class Conversions:
         if self._choices.get(_ALL) == _OFF and not written:
             return Converted()
         result = _Result({item.name for item in entries})
-        chosen = self._written(written, result) if written else self._installed(result)
+        chosen = self._written(written, result) if written else self._installed(result, entries)
         if not chosen:
             return Converted(problems=tuple(result.problems))
         folder = self._work_folder / hashlib.sha256(os.fsencode(identifier)).hexdigest()[:20]
@@ -91,11 +91,19 @@ class Conversions:
         files = tuple(sorted(result.files, key=lambda file: file.entry.name))
         return Converted(files, tuple(result.notes), tuple(result.problems))
 
-    def _installed(self, result: _Result) -> list[tuple[str, type[Converter]]]:
-        """Every converter that works, but for conversions that are off or belong to one converter."""
+    def _installed(self, result: _Result, entries: Sequence[Surveyed]) -> list[tuple[str, type[Converter]]]:
+        """Every converter that works, but for conversions that are off or belong to one converter.
+
+        Built-in ones that find nothing of their type here are left out unseen: they are costly to import.
+        """
         known = registry()
         found = []
+        unneeded = set()
         for name in known.names():
+            input_type = known.built_in_input_type(name)
+            if input_type is not None and not any(f".{input_type}" in item.name.lower() for item in entries):
+                unneeded.add(name)
+                continue
             try:
                 kind = known.get(name)
             except EtiketError:
@@ -106,7 +114,9 @@ class Conversions:
                 continue
             found.append((name, kind))
         for pair, choice in self._choices.items():
-            if pair == _ALL or choice.lower() == _OFF or any(name == canonical_name(choice) for name, _ in found):
+            if pair == _ALL or choice.lower() == _OFF or canonical_name(choice) in unneeded:
+                continue
+            if any(name == canonical_name(choice) for name, _ in found):
                 continue
             result.problems.append(
                 ConversionFailed(

@@ -106,3 +106,10 @@ def test_endings_of_names(name: str, kind: str, is_so: bool) -> None:
 def test_pair_is_written_in_lower_case() -> None:
     kind = type("Odd", (Converter,), {"input_type": "CSV", "output_type": "netCDF4", "version": "1"})
     assert pair_of(kind) == "csv_to_netcdf4"
+
+
+def test_what_built_in_converters_read_is_known_without_importing_them() -> None:
+    registry = ConverterRegistry()
+    told = {name: registry.built_in_input_type(name) for name in registry.names()}
+    assert told == {name: load_converter(name).input_type for name in registry.names()}
+    assert registry.built_in_input_type("nobody") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -126,6 +128,9 @@ def install(monkeypatch: pytest.MonkeyPatch, **kinds: type[Converter]) -> None:
     class Registry:
         def names(self) -> tuple[str, ...]:
             return tuple(sorted(kinds))
+
+        def built_in_input_type(self, name: str) -> None:
+            return None
 
         def get(self, name: str) -> type[Converter]:
             plain = name.removesuffix("_converter")
@@ -333,3 +338,21 @@ def test_describing_converts_nothing(source: FolderSource) -> None:
 def test_installed_converters_are_the_built_in_ones() -> None:
     assert {"csv_to_hdf5", "zarr_to_netcdf4", "zarr_to_zip"} <= set(ConverterRegistry().names())
     assert all(kind is not None for kind in ConverterRegistry().usable())
+
+
+_READS = """
+import sys
+from pathlib import Path
+from tests.support.folder_source import FolderSource
+folder, chosen = Path(sys.argv[1]), {"csv_to_hdf5": "csv_to_hdf5"}
+source = FolderSource(folder / "source", folder / "work", converters=chosen)
+source.write("run/data.bin", "1")
+content = source.read("run")
+assert not content.problems, content.problems
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"numpy", "h5py", "zarr"}))
+"""
+
+
+def test_datasets_that_nothing_converts_cost_no_import(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _READS, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -66,6 +66,8 @@ class SourceFacts:
     advice: str = ""
     problem_kind: str = ""
     unreadable: int = 0
+    #: When the newest point of what is measuring was seen to be written; None where nothing is.
+    newest_live_ns: int | None = None
 
     @property
     def found(self) -> int:
@@ -209,6 +211,17 @@ def _live_by_state(connection: sqlite3.Connection) -> dict[int, dict[str, int]]:
     return found
 
 
+def _newest_live(connection: sqlite3.Connection) -> dict[int, int]:
+    """When a point of a running measurement was last written, by source."""
+    return dict(
+        connection.execute(
+            "SELECT source_id, max(newest_change_ns) FROM datasets INDEXED BY ix_datasets_unfinished"
+            " WHERE shown <> 'archived' AND shown NOT IN ('gone', 'ignored', 'failed') AND run_state = 'live'"
+            " GROUP BY source_id"
+        ).fetchall()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StateCounts:
     """Datasets by the state they show; ``live`` are those of them that are measuring now."""
@@ -261,7 +274,7 @@ def _sources(
     problems: Mapping[int | None, int],
     told: Mapping[str, tuple[str, str]],
 ) -> tuple[SourceFacts, ...]:
-    live = _live_by_state(connection)
+    live, newest_live = _live_by_state(connection), _newest_live(connection)
     unreadable = dict(connection.execute(UNREADABLE))
     rows = connection.execute(
         "SELECT id, name, backend, config, is_enabled, state, state_reason, last_scan_ns, last_scan_duration_s,"
@@ -288,6 +301,7 @@ def _sources(
             advice=told.get(f"source:{row[0]}", _UNTOLD)[0],
             problem_kind=told.get(f"source:{row[0]}", _UNTOLD)[1],
             unreadable=unreadable.get(row[0], 0),
+            newest_live_ns=newest_live.get(row[0]) or None,
         )
         for row in rows
     )

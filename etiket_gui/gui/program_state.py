@@ -11,7 +11,16 @@ from etiket_gui.bridge.queries_pages import DestinationFacts, OldestUnsafe, Over
 from etiket_gui.bridge.queries_shell import ShellFacts
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
-from etiket_gui.gui.sentences import ago_text, capitalised, datasets_text, is_ahead, problems_text, until_text
+from etiket_gui.gui.sentences import (
+    ago_text,
+    capitalised,
+    clock_text,
+    datasets_text,
+    is_ahead,
+    is_quiet,
+    problems_text,
+    until_text,
+)
 
 translate = QCoreApplication.translate
 
@@ -33,8 +42,9 @@ class Facts:
     """All that the state follows from. ``shell`` is None while the store was not read yet or cannot be.
 
     ``failure`` is why there is no engine, ``complaint`` what is wrong with settings or log. ``is_running``: an engine
-    is up. ``looking`` are the ids of the sources that it looks through just now, for long enough to be told. Times are
-    ns since 1970 UTC, 0 means not paused or held, -1 means without end.
+    is up. ``looking`` are the ids of the sources that it looks through just now, for long enough to be told.
+    ``as_of_ns``: when what is known was last known to be so, 0 while it is of now; ``is_store_away`` says why. Times
+    are ns since 1970 UTC, 0 means not paused or held, -1 means without end.
     """
 
     shell: ShellFacts | None = None
@@ -46,6 +56,8 @@ class Facts:
     is_keyring_locked: bool = False
     complaint: str = ""
     looking: tuple[int, ...] = ()
+    as_of_ns: int = 0
+    is_store_away: bool = False
 
     @property
     def overview(self) -> Overview:
@@ -79,12 +91,24 @@ def tray_state(facts: Facts, now_ns: int) -> TrayState:
     """The worst state that holds, and why. ``now_ns``: ns since 1970 UTC."""
     oldest = oldest_sentence(facts.overview, now_ns)
     found = (
-        _error(facts) or _attention(facts) or _offline(facts) or _paused(facts, now_ns) or _measuring(facts)
+        _error(facts) or _attention(facts) or _offline(facts) or _paused(facts, now_ns)
+        or _measuring(facts, now_ns)
         or _working(facts) or (TrayKind.IDLE, _idle_sentence(facts))
     )  # fmt: skip
     if not oldest and facts.looking and found[0] is TrayKind.WORKING:
         oldest = _known_sentence(facts)
+    if facts.as_of_ns and facts.failure is None:
+        oldest = f"{_as_of(facts, now_ns)} {oldest}".strip()
     return TrayState(found[0], found[1], oldest)
+
+
+def _as_of(facts: Facts, now_ns: int) -> str:
+    """Of what time everything that is said here is, and why it is not of now."""
+    if facts.is_store_away:
+        text = translate("state", "As of {clock}: what the program knows cannot be read since then.")
+    else:
+        text = translate("state", "As of {clock}: the engine has not answered since then.")
+    return text.format(clock=clock_text(facts.as_of_ns, now_ns))
 
 
 _Found = tuple[TrayKind, str] | None
@@ -153,10 +177,13 @@ def _paused(facts: Facts, now_ns: int) -> _Found:
     return None
 
 
-def _measuring(facts: Facts) -> _Found:
-    live = [source.name for source in facts.overview.enabled if source.live]
-    if not (live or facts.is_measuring) or not facts.is_running:
+def _measuring(facts: Facts, now_ns: int) -> _Found:
+    running = [source for source in facts.overview.enabled if source.live]
+    live = [source.name for source in running if not is_quiet(source.newest_live_ns, now_ns)]
+    if not (running or facts.is_measuring) or not facts.is_running:
         return None
+    if running and not live:
+        return TrayKind.MEASURING, _seems_measuring(facts, running, now_ns)
     where = ", ".join(live)
     if len(live) > 1 and any(source.waiting for source in facts.overview.enabled):
         text = translate("state", "{where} are measuring, so the rest is sent slowly.")
@@ -171,6 +198,22 @@ def _measuring(facts: Facts) -> _Found:
     else:
         text = translate("state", "{where} is measuring.") if where else translate("state", "A measurement is running.")
     return TrayKind.MEASURING, text.format(where=where)
+
+
+def _seems_measuring(facts: Facts, running: list[SourceFacts], now_ns: int) -> str:
+    """Of what said that it measures, but has written nothing for a while: perhaps it was killed."""
+    ago = ago_text(max(source.newest_live_ns or 0 for source in running), now_ns)
+    where = ", ".join(source.name for source in running)
+    is_slowed = facts.is_measuring and any(source.waiting for source in facts.overview.enabled)
+    if is_slowed and len(running) > 1:
+        text = translate("state", "{where} seem to be measuring (last point {ago}), so the rest is sent slowly.")
+    elif is_slowed:
+        text = translate("state", "{where} seems to be measuring (last point {ago}), so the rest is sent slowly.")
+    elif len(running) > 1:
+        text = translate("state", "{where} seem to be measuring (last point {ago}).")
+    else:
+        text = translate("state", "{where} seems to be measuring (last point {ago}).")
+    return text.format(where=where, ago=ago)
 
 
 def _working(facts: Facts) -> _Found:

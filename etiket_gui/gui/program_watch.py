@@ -17,6 +17,7 @@ from etiket_gui.bridge.scans import ScanWatch
 from etiket_gui.domain.commands import AskStatus, Reply
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.events import DatasetProgressed, Event, FileProgressed, SteeringChanged
+from etiket_gui.gui.currency import DOUBT_AFTER_S, Currency
 from etiket_gui.gui.program_state import Facts, TrayState, tray_state
 
 #: Sentences with ages are made anew this often; a pause that ends by itself shows at most this late.
@@ -70,7 +71,12 @@ class ProgramWatch(QObject):
         host.progressed.connect(self._on_progressed)
         host.transfersEnded.connect(self._on_ended)
         reads.changed.connect(self.look)
-        reads.availabilityChanged.connect(self.look)
+        reads.availabilityChanged.connect(self._on_availability)
+        self._currency = Currency(now_ns)
+        self._doubt = QTimer(self)
+        self._doubt.setInterval(int(DOUBT_AFTER_S * 1000))
+        self._doubt.timeout.connect(self._ask_if_current)
+        self._doubt.start()
         # A transfer that is broken off may end without a word.
         self._silence = QTimer(self)
         self._silence.setSingleShot(True)
@@ -157,12 +163,36 @@ class ProgramWatch(QObject):
         self._host.ask(AskStatus(), self, self._take_status)
         self.look()
 
+    @Slot(object)
+    def _on_availability(self, away: EtiketError | None) -> None:
+        self._currency.note_store(is_away=away is not None)
+        self._show_currency()
+        self.look()
+
+    @Slot()
+    def _ask_if_current(self) -> None:
+        """Whether the engine still answers is only known by asking; what it says of measuring is taken over."""
+        if self._facts.is_running and self._currency.note_asked():
+            self._host.ask(AskStatus(), self, self._take_status, self._take_no_status)
+        self._show_currency()
+
+    def _take_no_status(self, _: EtiketError) -> None:
+        self._currency.note_refused()
+        self._show_currency()
+
+    def _show_currency(self) -> None:
+        as_of_ns = self._currency.as_of_ns
+        self._set(dataclasses.replace(self._facts, as_of_ns=as_of_ns, is_store_away=self._currency.is_store_away))
+
     def _take_status(self, reply: Reply) -> None:
+        self._currency.note_answer()
+        self._show_currency()
         self._set(dataclasses.replace(self._facts, is_measuring=bool(reply.value.get("is_measuring"))))
 
     @Slot()
     def _on_stopped(self) -> None:
         self._progress.clear()
+        self._currency.forget_engine()
         self.moved.emit()
         self._set(dataclasses.replace(self._facts, is_running=False, is_measuring=False))
 

@@ -16,6 +16,8 @@ NS_PER_S = 1_000_000_000
 #: Between the thousands of a number and before a unit: never broken over two lines.
 THIN, FIXED = "\u202f", "\u00a0"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+#: A measurement of which nothing was heard for so long only seems to run; shares are looked at once a minute.
+_QUIET_S = 90
 #: Where files are larger than that or come seldom, their number says nothing beside the bytes.
 _SMALL_FILE_BYTES, _FEW_FILES_PER_S = 1_000_000, 2.0
 #: "trace 1.csv is…", "a/b is…": capital letters would name another file.
@@ -95,6 +97,11 @@ def in_text(due_ns: int | None, now_ns: int | None = None) -> str:
     if rest_s < 1:
         return translate("sentences", "now")
     return translate("sentences", "in {time}").format(time=duration_text(rest_s))
+
+
+def is_quiet(newest_ns: int | None, now_ns: int) -> bool:
+    """Whether the newest point of a running measurement is so old that it may have ended without saying so."""
+    return newest_ns is not None and now_ns - newest_ns > _QUIET_S * NS_PER_S
 
 
 def local(time_ns: int) -> datetime:

@@ -18,6 +18,7 @@ from etiket_gui.gui.sentences import (
     duration_text,
     ended,
     is_ahead,
+    is_quiet,
     number_text,
     source_state_title,
     translate,
@@ -208,15 +209,24 @@ def source_told(facts: SourceFacts, *, is_looking: bool = False, looking_s: floa
     if facts.waiting:
         return Told("sending", translate("overview", "{datasets} to go").format(datasets=datasets_text(facts.waiting)))
     if facts.live:
-        if not facts.archived:
-            return Told("live", translate("overview", "A measurement runs; it follows when it is complete"))
-        return Told("live", translate("overview", "A measurement runs; everything before it is archived and verified"))
+        return _live(facts, now_ns)
     if not facts.found:
         return Told("new", translate("overview", "No dataset is known here"))
     if not facts.archived:
         return Told("ignored", translate("overview", "Everything that was found here is left out, as you asked"))
     sentence = translate("overview", "Everything is archived and verified as of {clock}")
     return Told("ok", sentence.format(clock=clock_text(facts.last_scan_ns, now_ns)))
+
+
+def _live(facts: SourceFacts, now_ns: int) -> Told:
+    runs = translate("overview", "A measurement runs")
+    if is_quiet(facts.newest_live_ns, now_ns):
+        ago = ago_text(facts.newest_live_ns, now_ns)
+        runs = translate("overview", "A measurement seems to run (last point {ago})").format(ago=ago)
+    if not facts.archived:
+        return Told("live", translate("overview", "{runs}; it follows when it is complete").format(runs=runs))
+    rest = translate("overview", "{runs}; everything before it is archived and verified")
+    return Told("live", rest.format(runs=runs))
 
 
 def _looked_through(looking_s: float) -> str:

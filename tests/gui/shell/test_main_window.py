@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButto
 from pytestqt.qtbot import QtBot
 
 from etiket_gui.domain.errors import StoreTooNew
-from etiket_gui.domain.events import DatasetProgressed
+from etiket_gui.domain.events import DatasetProgressed, RouteMoved
 from etiket_gui.gui.application import Program
 from etiket_gui.gui.program_state import TrayKind
 from etiket_gui.settings.home import Home
@@ -92,6 +92,7 @@ def test_progress_is_summed_up_at_the_bottom(program: Program) -> None:
         DatasetProgressed(number, f"u{number}", f"run {number}", 50_000_000, 100_000_000, 5_000_000.0, 10.0)
         for number in (1, 2)
     )
+    program.watch._on_event(RouteMoved(1, 1, 10_000_000.0, 0.2))
     program.watch._on_progressed(rows)
     line = program.window._status
     assert line._moving.text() == "Sending 2 datasets · 10.0\u00a0MB/s · about 10\u00a0s left"
@@ -101,7 +102,7 @@ def test_progress_is_summed_up_at_the_bottom(program: Program) -> None:
 def test_progress_ends_with_the_last_dataset_that_moves(program: Program) -> None:
     line = program.window._status
     program.watch._on_progressed((DatasetProgressed(1, "u1", "run 1", 50, 100, 5.0, None),))
-    assert line._moving.text() == "Sending 1 dataset · 5\u00a0B/s · estimating"
+    assert line._moving.text() == "Sending 1 dataset · estimating"
     program.host.transfersEnded.emit(frozenset({1}))
     assert line._moving.text() == ""
     assert not line._line.isVisible()

@@ -166,3 +166,14 @@ def test_the_first_look_says_what_it_found_so_far() -> None:
 def test_what_is_wrong_with_a_source_is_said_also_while_it_is_looked_through() -> None:
     failed = replace(SOURCE, counts={"archived": 9, "failed": 1})
     assert source_told(failed, looking_s=12.0, now_ns=_NOW_NS).sentence == "1 dataset could not be archived"
+
+
+def test_a_card_says_when_a_measurement_only_seems_to_run() -> None:
+    live = replace(SOURCE, counts={"archived": 9, "held": 1}, live=1, newest_live_ns=_NOW_NS - 720 * 10**9)
+    assert source_told(live, now_ns=_NOW_NS).sentence == (
+        "A measurement seems to run (last point 12\u00a0min ago); everything before it is archived and verified"
+    )
+    fresh = replace(live, newest_live_ns=_NOW_NS - 10**9)
+    assert source_told(fresh, now_ns=_NOW_NS).sentence == (
+        "A measurement runs; everything before it is archived and verified"
+    )

@@ -139,3 +139,22 @@ def test_a_look_that_lasts_is_said_where_nothing_else_goes_on() -> None:
 
 def test_nothing_is_said_to_be_safe_before_a_source_was_looked_through() -> None:
     assert state(source={"last_scan_ns": None}, looking=(1,)).oldest == ""
+
+
+def test_a_measurement_that_has_written_nothing_for_long_only_seems_to_run() -> None:
+    live = {"counts": {"archived": 11, "held": 1}, "live": 1}
+    assert state(source={**live, "newest_live_ns": NOW_NS - 30 * 10**9}).sentence == "Fridge is measuring."
+    told = state(source={**live, "newest_live_ns": NOW_NS - 720 * 10**9})
+    assert told.kind is TrayKind.MEASURING
+    assert told.sentence == "Fridge seems to be measuring (last point 12\u00a0min ago)."
+    waiting = {**live, "counts": {"archived": 10, "held": 1, "waiting": 1}, "newest_live_ns": NOW_NS - 720 * 10**9}
+    assert state(source=waiting).sentence == "Fridge seems to be measuring (last point 12\u00a0min ago)."
+    assert "so the rest is sent slowly" in state(source=waiting, is_measuring=True).sentence
+
+
+def test_the_time_of_a_statement_is_said_only_when_it_is_not_of_now() -> None:
+    assert "As of" not in state().tooltip
+    told = state(as_of_ns=NOW_NS - 60 * 10**9)
+    assert told.oldest.startswith("As of ")
+    assert told.oldest.endswith(": the engine has not answered since then.")
+    assert "cannot be read since then" in state(as_of_ns=NOW_NS - 60 * 10**9, is_store_away=True).oldest

@@ -24,6 +24,7 @@ from etiket_gui.bridge.reads import StoreReads
 from etiket_gui.domain import guards
 from etiket_gui.domain.commands import ReloadSettings
 from etiket_gui.domain.errors import EtiketError, HomeInUse
+from etiket_gui.gui.application_words import load_words, translation_folders
 from etiket_gui.gui.crash import CrashReport
 from etiket_gui.gui.crash_dialog import BugWatch, bug_dialog, crash_dialog
 from etiket_gui.gui.desk import Desk
@@ -477,6 +478,7 @@ def _ignore(_: object) -> None:
 def run_gui(home: Home, settings: Settings, beginning: Beginning) -> int:
     """Run the window program until it ends; returns its exit code."""
     application = new_application(sys.argv)
+    load_words(translation_folders(home))
     program = Program(home, settings, beginning)
     program.start()
     code = application.exec()

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QLineEdit, QPushButt
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.icons import keep_icon, kind_icon
+from etiket_gui.gui.sentences import translate
 from etiket_gui.gui.theme.tokens import Space, TextRole
 from etiket_gui.gui.widgets.labels import SectionHeading, SentenceLabel, set_tint
 from etiket_gui.gui.widgets.layouts import column, row
@@ -53,9 +54,9 @@ class PlaceStep(Step):
 
     def __init__(self, desk: Desk, catalogue: Catalogue, draft: SourceDraft) -> None:
         super().__init__(
-            self._words("Source"),
-            self._words("Where are the measurements?"),
-            self._words("Choose a folder or a database file. It is only read: nothing in it is changed."),
+            translate("PlaceStep", "Source"),
+            translate("PlaceStep", "Where are the measurements?"),
+            translate("PlaceStep", "Choose a folder or a database file. It is only read: nothing in it is changed."),
         )
         self._desk = desk
         self._catalogue = catalogue
@@ -99,12 +100,6 @@ class PlaceStep(Step):
         self._group.buttonToggled.connect(lambda *_: self._on_chosen())
         catalogue.when_here(self._show_kinds)
         catalogue.failed.connect(self._on_failure)
-
-    @staticmethod
-    def _words(text: str) -> str:
-        from etiket_gui.gui.sentences import translate
-
-        return translate("PlaceStep", text)
 
     def _show_kinds(self) -> None:
         for identifier, kind in self._catalogue.backends.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,10 +14,12 @@ import h5py
 
 from etiket_gui.backends.qcodes.runs import RunRow
 from etiket_gui.converters.dangerous_files import DangerousFile, opening
-from etiket_gui.domain.errors import ConversionFailed, EtiketError, SourceChanged, source_error
+from etiket_gui.domain.errors import ConversionFailed, EtiketError, FileBusy, SourceChanged, source_error
 from etiket_gui.domain.states import RetryClass
 from etiket_gui.osys.files import open_source
 
+#: A file that cannot be opened and changed within this time may not be whole yet.
+STILL_WRITTEN_S = 60.0
 _BROKEN = (OSError, KeyError, RuntimeError, ValueError, TypeError)
 
 
@@ -34,7 +37,8 @@ class DataElsewhere(EtiketError):
 def take_export(database: str, row: RunRow, target: Path) -> tuple[EtiketError, ...]:
     """Copy the run's exported file to ``target``; what a person must know of it. Nothing is made where there is none.
 
-    A damaged file is taken as it is. Raises SourceChanged and what looking raises.
+    A damaged file is taken as it is, once nobody seems to write it any more. Raises FileBusy, SourceChanged and what looking
+    raises.
     """
     damaged: tuple[str, EtiketError] | None = None
     for path in _candidates(database, row):
@@ -56,6 +60,8 @@ def take_export(database: str, row: RunRow, target: Path) -> tuple[EtiketError, 
             return ()
     if damaged is not None:
         path, problem = damaged
+        if _is_fresh(path):
+            raise FileBusy(f"{path} cannot be opened yet: it may still be written or copied.", path=path)
         _copy(path, target)
         return (problem,)
     told = _told_path(row)
@@ -107,6 +113,14 @@ def _guid_of(path: str) -> str:
     with opening(path), os.fdopen(open_source(path), "rb") as raw, h5py.File(raw, "r", locking=False) as file:
         guid = file.attrs.get("guid", "")
         return guid.decode("utf-8", "replace") if isinstance(guid, bytes) else str(guid)
+
+
+def _is_fresh(path: str) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise source_error(error, path) from error
+    return abs(time.time() - max(status.st_mtime, status.st_ctime)) < STILL_WRITTEN_S
 
 
 def _copy(path: str, target: Path) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import xarray
 
-from etiket_gui.backends.qcodes import columns, grids
+from etiket_gui.backends.qcodes import columns, exports, grids
 from etiket_gui.backends.qcodes.exports import DataElsewhere
 from etiket_gui.backends.qcodes.rebuilding import rebuild_database
 from etiket_gui.converters.dangerous_files import DangerousFile, keep_notes_in
 from etiket_gui.converters.netcdf import write_netcdf
-from etiket_gui.domain.errors import SourceGone, UsageError
+from etiket_gui.domain.errors import FileBusy, SourceGone, UsageError
 from etiket_gui.domain.stopping import StopToken
 from tests.support.deadly_files import die_over
 from tests.support.qcodes_database import P, QCoDeSFile, QCoDeSSource, X, Y, guid_of, npy
@@ -218,9 +218,12 @@ def _in_memory(tmp_path: Path) -> tuple[QCoDeSSource, Path]:
     return QCoDeSSource(tmp_path / "experiments.db", tmp_path / "work"), path
 
 
-def test_damaged_export_is_archived_as_it_is_and_told(tmp_path: Path) -> None:
+def test_damaged_export_is_archived_as_it_is_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, path = _in_memory(tmp_path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n cut off")
+    with pytest.raises(FileBusy, match="may still be written"):
+        source.read(guid_of(1))
+    monkeypatch.setattr(exports, "STILL_WRITTEN_S", 0.0)
     content = source.read(guid_of(1))
     found = {item.entry.name: Path(item.path).read_bytes() for item in content.files}
     assert found["measurement.h5"] == path.read_bytes()
@@ -237,7 +240,10 @@ def test_export_of_another_run_is_not_taken(tmp_path: Path) -> None:
     assert [type(problem) for problem in content.problems] == [DataElsewhere]
 
 
-def test_export_that_ends_the_process_that_opens_it_costs_itself_alone(tmp_path: Path) -> None:
+def test_export_that_ends_the_process_that_opens_it_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "STILL_WRITTEN_S", 0.0)
     source, path = _in_memory(tmp_path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n cut off")
     keep_notes_in(tmp_path / "notes")

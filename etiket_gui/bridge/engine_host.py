@@ -6,7 +6,6 @@ import concurrent.futures
 import itertools
 import logging
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from etiket_gui.bridge.calls import Call
 from etiket_gui.bridge.coalescing import EventBox
+from etiket_gui.bridge.interpreter import share_finely
 from etiket_gui.domain import guards
 from etiket_gui.domain.commands import BY_WINDOW, Command, Reply
 from etiket_gui.domain.errors import EtiketError, ProgramError, Stopped, StoreProblem
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 #: Signals of what moves come at most this often.
 LONGEST_QUIET_MS = 250
-#: Python's own is 5 ms: a paint that loses the interpreter three times would be a frame late.
-SWITCH_INTERVAL_S = 0.001
 #: A command that is not answered by then fails with a sentence; it may still be carried out.
 ANSWER_WITHIN_S = 30.0
 #: Of the five seconds a quit may take, the engine gets this many for its workers.
@@ -176,8 +174,7 @@ class EngineHost(QObject):
         if self._thread is not None:
             return
         self._is_stopping = self._has_ended = False
-        # The window's thread waits at most so long when it wants the interpreter and the engine's thread has it.
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL_S))
+        share_finely()
         thread = _EngineThread(self, self._home, self._settings)
         thread.finished.connect(self._on_thread_finished, Qt.ConnectionType.QueuedConnection)
         self._thread = thread

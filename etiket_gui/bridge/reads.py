@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from etiket_gui.bridge.calls import Call
+from etiket_gui.bridge.interpreter import shared
 from etiket_gui.bridge.queries import Reads, StoreAway, as_known, identity_of, one_moment, open_for_reading
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, ProgramError
@@ -279,7 +280,9 @@ class StoreReads(QObject):
         """
         job = _Job(next(self._numbers), work, Call(owner, then, failed), None, done=threading.Event())
         self._quick.put(job)
-        if job.done is None or not job.done.wait(within_s):
+        with shared():
+            is_done = job.done is not None and job.done.wait(within_s)
+        if not is_done:
             return False
         self._deliver(job)
         return True

@@ -33,6 +33,8 @@ BLOCK = 64
 MOST_LINES = 4_000
 #: So long a paint may wait for rows that were never looked at; then they are painted empty and filled in later.
 PATIENCE_S = 0.005
+#: The same while the view moves on: a moment later they would be elsewhere.
+MOVING_PATIENCE_S, _MOVING_S = 0.002, 0.1
 _LIST_PAUSE_S = 1.0
 _MOST_PROGRESS = 1000
 
@@ -41,8 +43,6 @@ _DISPLAY = 0
 _TOOL_TIP = 3
 _ALIGNMENT = 7
 _NO_INDEX = QModelIndex()
-
-
 _ROLES = frozenset({_DISPLAY, _TOOL_TIP, _ALIGNMENT, *(int(role) for role in Role)})
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -94,6 +94,7 @@ class DatasetTableModel(QAbstractTableModel):
         self._list_number = 0
         self._patience_end_s = 0.0
         self._is_in_paint = False
+        self._painted_s = 0.0
         self._progress: dict[str, float] = {}
         self._counts: ChipCounts | None = None
         self._away: EtiketError | None = None
@@ -373,10 +374,12 @@ class DatasetTableModel(QAbstractTableModel):
         """The view shows these rows: they are the ones that are kept up to date."""
         before, self._visible = self._visible, (max(0, first), max(0, last))
         if before != self._visible and self._ids:
-            # What comes next is read before it is asked for.
-            shift = last - first + 1
-            ahead = last + shift if first >= before[0] else first - shift
-            self._read_ahead(min(max(0, ahead), len(self._ids) - 1))
+            # What comes next is read before it is asked for, but after what is painted now.
+            page, moved = last - first + 1, first - before[0]
+            for distance in (page, page + min(6 * abs(moved), 2 * BLOCK)):
+                row = min(max(0, last + distance if moved >= 0 else first - distance), len(self._ids) - 1)
+                if self._ids[row] not in self._lines:
+                    self._want(row)
 
     def _keep(self, line: DatasetLine) -> bool:
         """Keep a row that was read; whether it looks otherwise than before."""
@@ -400,7 +403,9 @@ class DatasetTableModel(QAbstractTableModel):
         now_s = time.monotonic()
         if not self._is_in_paint:
             self._is_in_paint = True
-            self._patience_end_s = now_s + PATIENCE_S
+            is_moving = now_s < self._painted_s + _MOVING_S
+            self._patience_end_s = now_s + (MOVING_PATIENCE_S if is_moving else PATIENCE_S)
+            self._painted_s = now_s
             QTimer.singleShot(0, self, self._end_paint)
         self._read_block(block, within_s=max(0.0, self._patience_end_s - now_s))
         return self._lines.get(dataset_id)
@@ -430,11 +435,6 @@ class DatasetTableModel(QAbstractTableModel):
         else:
             self._reads.ask(work, self, arrived, missed)
         is_now[0] = False
-
-    def _read_ahead(self, row: int) -> None:
-        block = row // BLOCK
-        if block not in self._asked_blocks and self._ids[row] not in self._lines:
-            self._read_block(block, within_s=0.0)
 
     def _want(self, row: int) -> None:
         block = row // BLOCK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QObject, QTimer
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QObject, QTimer
 from PySide6.QtWidgets import QAbstractItemView, QTableView
 
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
@@ -34,7 +34,6 @@ class TableKeeper(QObject):
         bar = view.verticalScrollBar()
         bar.valueChanged.connect(self.note_visible)
         bar.rangeChanged.connect(self._note_timer.start)
-        view.viewport().installEventFilter(self)
         model.modelAboutToBeReset.connect(self._remember)
         model.modelReset.connect(self._restore)
         model.rowsInserted.connect(self._on_inserted)
@@ -54,11 +53,9 @@ class TableKeeper(QObject):
             last = max(last, bottom)
         return ids
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The seen rows change with the size of the view."""
-        if event.type() in {QEvent.Type.Resize, QEvent.Type.Show}:
-            self._note_timer.start()
-        return False
+    def note_soon(self) -> None:
+        """The seen rows changed with the size of the view, which says so: a filter would be asked at each paint."""
+        self._note_timer.start()
 
     def note_visible(self) -> None:
         """Tell the model which rows are seen now."""

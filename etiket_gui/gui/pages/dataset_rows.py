@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette, QPixmap, QStaticText
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QPainter, QPalette, QPixmap, QStaticText
 from PySide6.QtWidgets import QTableView
 
 from etiket_gui.bridge.queries_datasets import Column, DatasetLine
@@ -25,12 +25,13 @@ _LEAST_ROWS = 4
 #: Pictures of rows take this much memory at most, but never fewer are kept than are seen.
 MOST_BYTES = 24_000_000
 _MOST_TEXTS = 2000
+_TIME = "0000-00-00 00:00:00"
 _BAR_HEIGHT = 4
 _SIGN_PART = 0.86
 _MIDDLE = frozenset({Column.NAME, Column.IDENTIFIER, Column.UUID})
 #: The same few words in many rows: laid out once.
 _REPEATED = frozenset({Column.STATE, Column.SOURCE, Column.DESTINATIONS, Column.RUN_STATE})
-#: Nothing but digits and what is narrower.
+#: All of one length, of digits and what is never wider.
 _DIGITS = frozenset({Column.COLLECTED, Column.ARCHIVED, Column.CHANGED})
 # Plain numbers: an enumeration costs microseconds each time.
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine)
@@ -76,7 +77,9 @@ class DatasetRows:
         self._ground = (QColor(), QColor())
         self._font = QFont()
         self._metrics = view.fontMetrics()
-        self._digit_width = self._letter_width = 0
+        self._exact = QFontMetricsF(view.font())
+        self._advances: dict[str, float] = {}
+        self._time_width = self._baseline = 0.0
         self._is_mirrored = False
         self._painted_s = 0.0
 
@@ -179,8 +182,10 @@ class DatasetRows:
         self._ink = palette.color(roles.Text), palette.color(roles.HighlightedText)
         self._ground = palette.color(roles.Base), palette.color(roles.Highlight)
         self._font, self._metrics = view.font(), QFontMetrics(view.font(), view)
-        self._digit_width = max(self._metrics.horizontalAdvance(digit) for digit in "0123456789-: ")
-        self._letter_width = self._metrics.horizontalAdvance("W")
+        self._exact = QFontMetricsF(view.font(), view)
+        self._advances.clear()
+        self._time_width = max(self._exact.horizontalAdvance(_TIME.replace("0", digit)) for digit in "0123456789")
+        self._baseline = (self._size[1] - self._exact.height()) / 2 + self._exact.ascent()
         self._is_mirrored = view.layoutDirection() == Qt.LayoutDirection.RightToLeft
 
     # --- one row --------------------------------------------------------------------------------------------
@@ -223,10 +228,27 @@ class DatasetRows:
             painter.drawStaticText(left, (height - self._metrics.height()) // 2, known)
             return
         mode = Qt.TextElideMode.ElideMiddle if column in _MIDDLE else Qt.TextElideMode.ElideRight
-        # Measured only where it may be too long: most numbers and times are not.
-        widest = self._digit_width if column in _DIGITS else self._letter_width
-        shown = text if len(text) * widest <= room else self._metrics.elidedText(text, mode, room)
-        painter.drawText(QRect(left, 0, room, height), _RIGHT if is_at_right else _LEFT, shown)
+        advance = self._advance(column, text, is_exact=is_at_right)
+        if advance > room or not (column in RIGHT_ALIGNED or text.isprintable()):
+            shown = self._metrics.elidedText(text, mode, room)
+            painter.drawText(QRect(left, 0, room, height), _RIGHT if is_at_right else _LEFT, shown)
+            return
+        # At a point, not into a rectangle: half the time, and the same picture.
+        painter.drawText(QPointF(left + room - advance if is_at_right else left, self._baseline), text)
+
+    def _advance(self, column: Column, text: str, *, is_exact: bool) -> float:
+        """How wide a text is, or, where that is enough, as wide as it is at most."""
+        if column in _DIGITS and len(text) == len(_TIME) and not is_exact:
+            return self._time_width
+        if column not in RIGHT_ALIGNED:
+            return self._exact.horizontalAdvance(text)
+        # The same few numbers in many rows.
+        known = self._advances.get(text)
+        if known is None:
+            if len(self._advances) >= _MOST_TEXTS:
+                self._advances.clear()
+            known = self._advances[text] = self._exact.horizontalAdvance(text)
+        return known
 
     def _draw_sign(
         self, painter: QPainter, line: DatasetLine, left: int, room: int, *, is_chosen: bool

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QTableView, QWidget
 
+from etiket_gui.bridge.interpreter import held
 from etiket_gui.bridge.queries_datasets import Column
 from etiket_gui.gui.models.dataset_roles import FIRST_COLUMNS
 from etiket_gui.gui.models.dataset_table import DatasetTableModel
@@ -144,12 +145,23 @@ class DatasetTable(QTableView):
 
         What cannot be drawn in time follows in a moment, so that the window answers meanwhile.
         """
-        painter = QPainter(self.viewport())
-        is_complete = self._rows.paint(painter, event.rect())
-        painter.end()
-        if not is_complete:
-            # All of it: what was left out may have been scrolled elsewhere by then, and the others are ready.
-            self._rest.start()
+        with held():
+            painter = QPainter(self.viewport())
+            is_complete = self._rows.paint(painter, event.rect())
+            painter.end()
+            if not is_complete:
+                # All of it: what was left out may have been scrolled elsewhere by then, and the others are ready.
+                self._rest.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other rows are seen."""
+        super().resizeEvent(event)
+        self.keeper.note_soon()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Rows are seen."""
+        super().showEvent(event)
+        self.keeper.note_soon()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: the pictures of rows are freed."""

@@ -35,6 +35,7 @@ def model(reads: StoreReads, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> I
     """The model of a home with 300 datasets, listed; Qt's own tester looks at every step of it."""
     monkeypatch.setattr(dataset_table, "_LIST_PAUSE_S", 0.05)
     monkeypatch.setattr(dataset_table, "PATIENCE_S", patient_s(5.0))
+    monkeypatch.setattr(dataset_table, "MOVING_PATIENCE_S", patient_s(5.0))
     made = DatasetTableModel(reads)
     tester = QAbstractItemModelTester(made, QAbstractItemModelTester.FailureReportingMode.Fatal)
     with qtbot.waitSignal(made.listed):

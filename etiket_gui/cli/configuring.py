@@ -19,7 +19,7 @@ from etiket_gui.cli.values import options_from_text
 from etiket_gui.destinations.api import Destination, Probe
 from etiket_gui.domain.commands import AddDestination, AddSource
 from etiket_gui.domain.errors import EtiketError, SignInNeeded, UsageError
-from etiket_gui.domain.names import from_portable
+from etiket_gui.domain.names import from_portable, to_portable
 from etiket_gui.engine.steering import named, present_places
 from etiket_gui.settings.configuration_rules import check_name, check_places_apart, check_scopes, places_of
 from etiket_gui.store.rows import DestinationRow, SourceRow
@@ -334,6 +334,7 @@ def check_source_places(
                     next(entries, None)
             else:
                 os.stat(place.path)
+                _refuse_file(place.path, config)
         except FileNotFoundError as error:
             raise UsageError(
                 f"There is nothing at {place.path}.",
@@ -342,6 +343,13 @@ def check_source_places(
         except OSError as error:
             raise UsageError(f"{place.path} cannot be read: {error.strerror or error}.", path=place.path) from error
     check_places_apart(new, present_places(sources, destinations), follows_links=True)
+
+
+def _refuse_file(path: str, config: Mapping[str, Any]) -> None:
+    """Raise UsageError where a file stands under a key that asks for a folder."""
+    key = next((key for key, value in config.items() if key.endswith("directory") and value == to_portable(path)), None)
+    if key is not None:
+        raise UsageError(f"{path} is a file, and {key} names a folder.", advice="Name the folder that holds it.")
 
 
 def routes_from_text(wanted: Sequence[str], destinations: Sequence[DestinationRow]) -> tuple[tuple[str, str], ...]:

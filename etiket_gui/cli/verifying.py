@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,11 @@ class Copy:
     remote: str
     version: str
 
+    @property
+    def is_newest(self) -> bool:
+        """Whether this is the version that the dataset's state speaks of."""
+        return self.version == self.transfer.version
+
 
 @dataclass(slots=True)
 class Tally:
@@ -47,6 +53,7 @@ class Tally:
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("dataset", nargs="*", metavar="DATASET", help="these datasets; none: everything archived")
     parser.add_argument("--destination", metavar="NAME", help="only what is stored there")
+    parser.add_argument("--all-versions", action="store_true", help="the older versions, too")
 
 
 def _verify(session: Session, arguments: Namespace) -> int:
@@ -61,7 +68,7 @@ def _verify(session: Session, arguments: Namespace) -> int:
     was_stopped = False
     with stop_on_interrupt() as stop:
         try:
-            _check_all(session, destinations, copies, tally, stop)
+            _check_all(session, destinations, copies, tally, stop, all_versions=arguments.all_versions)
         except Stopped:
             was_stopped = True
         _write_down(session, tally)
@@ -101,7 +108,13 @@ def _all_datasets(session: Session, page_length: int = 500) -> Iterator[list[Dat
 
 
 def _check_all(
-    session: Session, destinations: Iterable[DestinationRow], copies: list[Copy], tally: Tally, stop: StopToken
+    session: Session,
+    destinations: Iterable[DestinationRow],
+    copies: list[Copy],
+    tally: Tally,
+    stop: StopToken,
+    *,
+    all_versions: bool,
 ) -> None:
     done = done_bytes = 0
     total_bytes = sum(copy.dataset.size_bytes for copy in copies)
@@ -114,12 +127,20 @@ def _check_all(
                     figures = f"{done} of {len(copies)}, {size_text(tally.checked_bytes)}"
                     progress.step(f"{copy.dataset.name} at {row.name}", done_bytes, figures)
                     _check(session, destination, copy, tally, stop)
+                    for older in _older(destination, copy) if all_versions else ():
+                        _check(session, destination, older, tally, stop)
                     done += 1
                     done_bytes += copy.dataset.size_bytes
             except EtiketError as error:
                 if isinstance(error, Stopped):
                     raise
                 tally.unchecked.append((row.name, error))
+
+
+def _older(destination: Destination, copy: Copy) -> list[Copy]:
+    """The other versions of a stored dataset, newest first."""
+    names = destination.version_names(copy.remote, copy.transfer.scope)
+    return [dataclasses.replace(copy, version=name) for name in reversed(names) if name != copy.version]
 
 
 def _check(session: Session, destination: Destination, copy: Copy, tally: Tally, stop: StopToken) -> None:
@@ -140,6 +161,9 @@ def _check(session: Session, destination: Destination, copy: Copy, tally: Tally,
             session.output.message(
                 f"DIFFERENT: {copy.dataset.name} {copy.version} at {copy.destination.name}: {item.name} {item.problem}"
             )
+    if not copy.is_newest:
+        # What the source has now is another version: nothing can be sent again for this one.
+        return
     differences = tuple(f"{item.name}: {item.problem}" for item in result.differences)
     tally.pending.append((copy.transfer.id, result.verified_at_ns, result.is_proven, differences))
     if len(tally.pending) >= _GROUP:
@@ -164,9 +188,13 @@ def _tell(session: Session, tally: Tally, *, was_stopped: bool) -> None:
     read = f"{count_text(tally.checked_files, 'file')}, {size_text(tally.checked_bytes)} read again"
     copies = count_text(tally.good, "stored copy is", "stored copies are")
     output.line(f"{copies} what was sent, byte for byte ({read}).")
-    if tally.different:
-        different = count_text(len(tally.different), "stored copy differs", "stored copies differ")
+    newest = sum(copy.is_newest for copy, _ in tally.different)
+    if newest:
+        different = count_text(newest, "stored copy differs", "stored copies differ")
         output.line(f"{different}. Nothing was changed there; the engine sends these datasets again.")
+    if older := len(tally.different) - newest:
+        different = count_text(older, "older version differs", "older versions differ")
+        output.line(f"{different}. Their sources have changed since: only a backup of the archive brings them back.")
     for name, error in tally.unchecked:
         output.message(f"Not verified: {name}: {error.reason}")
     if was_stopped:

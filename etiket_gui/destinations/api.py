@@ -296,10 +296,14 @@ class Destination(ABC):
 
     def holds(self, remote: str, version: str, scope: str) -> bool:
         """Whether that version is in the list of what is stored here; cheap, no content is read."""
+        return version in self.version_names(remote, scope)
+
+    def version_names(self, remote: str, scope: str) -> tuple[str, ...]:
+        """The names of all versions that are not provisional, oldest first, unreadable ones too; empty without any."""
         try:
-            return any(stored.version == version for stored in self.versions(remote, scope))
+            return tuple(stored.version for stored in self.versions(remote, scope) if not stored.is_provisional)
         except UsageError:
-            return False
+            return ()
 
     @abstractmethod
     def versions(self, remote: str, scope: str) -> tuple[StoredVersion, ...]:

@@ -140,6 +140,10 @@ class UnsafeName(EtiketError):
 
     title = "Unsafe name"
     retry_class = RetryClass.ON_CHANGE
+    default_advice = (
+        "If the name is yours, change it. Such names are refused on every system, so that nothing is ever written "
+        "outside of a dataset's folder."
+    )
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"The name {name!r} is refused because {why}.", path=name)

@@ -31,6 +31,7 @@ from etiket_gui.destinations.archive.founding import Founder
 from etiket_gui.destinations.archive.layout import DEFAULT_WORKSPACE, ArchiveLayout, check_workspace, split_remote
 from etiket_gui.destinations.archive.provisional import withdraw_versions
 from etiket_gui.destinations.archive.reading import ArchiveReader
+from etiket_gui.destinations.archive.record import is_live_version
 from etiket_gui.destinations.archive.restoring import fetch
 from etiket_gui.destinations.archive.session import WriteSession, archive_errors
 from etiket_gui.destinations.archive.space import FreeFloor, kept_free_bytes
@@ -222,9 +223,9 @@ class ArchiveDestination(Destination):
         """Read every byte of a version again and compare it with its record."""
         return self._reader.verify(remote, version, scope, stop)
 
-    def holds(self, remote: str, version: str, scope: str) -> bool:
-        """Whether that version has a record here, by the names of the files alone."""
-        return version in self._reader.version_names(remote)
+    def version_names(self, remote: str, scope: str) -> tuple[str, ...]:
+        """Every version that is not provisional, by the names of the files alone."""
+        return tuple(name for name in self._reader.version_names(remote) if not is_live_version(name))
 
     def versions(self, remote: str, scope: str) -> tuple[StoredVersion, ...]:
         """Every version of a dataset, oldest first."""

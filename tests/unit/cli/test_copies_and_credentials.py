@@ -165,3 +165,17 @@ def test_a_copy_that_is_not_there_any_more_is_a_difference_and_is_sent_again(
     assert two_copies("status", "--json").json["not_archived"] == 1
     two_copies.ok("run", "--once")
     assert two_copies.ok("verify", "--json").json["good"] == 6
+
+
+def test_older_versions_are_read_again_when_that_is_asked(configured: CommandLineRunner, tmp_path: Path) -> None:
+    configured.ok("run", "--once")
+    (tmp_path / "data" / "run 1" / "data.txt").write_bytes(b"other data of run 1\n")
+    configured.ok("run", "--once")
+    assert configured.ok("verify", "--all-versions", "--json").json["good"] == 4
+    _damage(tmp_path / "archive", b"data of run 1\n")
+    assert configured.ok("verify", "--json").json["good"] == 3
+    ended = configured("verify", "--all-versions")
+    assert ended.code == 4
+    assert "DIFFERENT: run 1 1.0.0 at arch: data.txt" in ended.err
+    assert "1 older version differs" in ended.out
+    assert configured.ok("status", "--json").json["not_archived"] == 0

@@ -37,8 +37,8 @@ class DataElsewhere(EtiketError):
 def take_export(database: str, row: RunRow, target: Path) -> tuple[EtiketError, ...]:
     """Copy the run's exported file to ``target``; what a person must know of it. Nothing is made where there is none.
 
-    A damaged file is taken as it is, once nobody seems to write it any more. Raises FileBusy, SourceChanged and what looking
-    raises.
+    A damaged file is taken as it is, once nobody seems to write it any more. Raises FileBusy, SourceChanged and what
+    looking raises.
     """
     damaged: tuple[str, EtiketError] | None = None
     for path in _candidates(database, row):

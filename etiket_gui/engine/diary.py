@@ -288,7 +288,8 @@ class Diary:
         self, source_id: int, source: str, *, seen_count: int, duration_s: float, is_worth_telling: bool
     ) -> None:
         """A look at everything ended; one that found nothing is told only where it is worth it."""
-        if not is_worth_telling and ("looks", source_id) not in self._bursts:
+        known = self._bursts.get(("looks", source_id))
+        if not is_worth_telling and (not isinstance(known, _Looks) or known.seen_count is not None):
             return
         burst = self._gather(("looks", source_id), lambda: _Looks(source_id, source))
         burst.seen_count, burst.duration_s = seen_count, duration_s

@@ -35,6 +35,11 @@ class LookResult:
     found: dict[int, str] = field(default_factory=dict)
 
     @property
+    def has_news(self) -> bool:
+        """Whether something is new, changed or gone."""
+        return bool(self.found or self.rewritten_ids or self.gone_count)
+
+    @property
     def was_missed(self) -> bool:
         """Whether a look at everything found what nobody may have told."""
         return bool(self.gone_count or self.renamed_count)

@@ -388,7 +388,7 @@ class SourceDesk:
         self._plan_next_scan(summary.duration_s)
         self._desk.diary.looked_through(
             self.row.id, self.row.name, seen_count=summary.seen_count, duration_s=summary.duration_s,
-            is_worth_telling=self.finished_scans == 1 or self._is_asked_for or bool(self._result.found),
+            is_worth_telling=self.finished_scans == 1 or self._is_asked_for or self._result.has_news,
         )  # fmt: skip
         self._is_asked_for = False
         self.scan_begun_s = None

@@ -133,7 +133,8 @@ class Steering:
             if guards.is_on("steering-is-kept"):
                 self._writer.set_steering(paused_ns, held_ns)
             if is_news and not sentence.startswith("Nothing was"):
-                self._writer.add_activity(_with(sentence, by))
+                what, _, rest = sentence.partition(". ")
+                self._writer.add_activity(f"{_with(what, by)} {rest}".strip() if by else sentence)
         return Reply(True, sentence, {"paused_until_ns": paused_ns, "held_until_ns": held_ns})
 
     def _retry(self, command: RetryTransfers) -> Reply:

@@ -210,3 +210,13 @@ def test_what_is_not_told_yet_is_told_at_the_end(bench: Bench) -> None:
     assert bench.told == ["Archived run 7 of fridge to NAS (2 files, 1.0 kB).", "The program stopped."]
     bench.wait(100)
     assert len(bench.told) == 2
+
+
+def test_a_look_that_finds_nothing_does_not_move_what_the_look_before_found(bench: Bench) -> None:
+    bench.diary.found(*LAB, 5, "run 5")
+    bench.diary.looked_through(*LAB, seen_count=1, duration_s=0.1, is_worth_telling=True)
+    then_ns = bench.clock.now_ns()
+    bench.wait(2)
+    bench.diary.looked_through(*LAB, seen_count=1, duration_s=0.1, is_worth_telling=False)
+    bench.wait(10)
+    assert (bench.told, bench.times_ns) == (["Looked through fridge (1 dataset): 1 new."], [then_ns])

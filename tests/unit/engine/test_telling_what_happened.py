@@ -70,7 +70,7 @@ def test_pause_hold_and_resume_are_told_with_where_they_were_asked_for(played: P
         steering.apply(ResumeSync(), BY_WINDOW)
         steering.apply(ResumeSync(), BY_WINDOW)
     assert _told(played) == [
-        "Sending is paused until it is resumed. Looking goes on (in the window).",
+        "Sending is paused until it is resumed (in the window). Looking goes on.",
         "Nothing is touched until it is resumed (on the command line).",
         "The pause and the hold are over; the work goes on (in the window).",
     ]

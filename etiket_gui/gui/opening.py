@@ -12,6 +12,7 @@ from etiket_gui.bridge.background import Background
 from etiket_gui.bridge.queries_wizards import DestinationSetup, SourceSetup, destination_setup, source_setup
 from etiket_gui.gui.desk import Desk
 from etiket_gui.gui.main_window import MainWindow
+from etiket_gui.gui.main_window_place import keep_within_screen
 
 
 class Opening(QObject):
@@ -52,6 +53,7 @@ class Opening(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._open[key] = dialog
         dialog.finished.connect(lambda _: self._forget(key))
+        keep_within_screen(dialog)
         dialog.open()
         return dialog
 

@@ -14,6 +14,7 @@ from etiket_gui.gui.application import Beginning, Program
 from etiket_gui.settings.home import Home
 from etiket_gui.settings.settings import Settings
 from tests.support import qt_leaks
+from tests.support.patience import patient_s
 
 StartProgram = Callable[..., Program]
 
@@ -34,6 +35,8 @@ def end(program: Program, qtbot: QtBot) -> None:
     if not program.quitting.is_begun:
         with qtbot.waitSignal(program.quitting.done, timeout=10_000):
             program.quit()
+    # On a busy machine workers take longer than a person is made to wait; then the program would end the process.
+    assert program.host.stop_and_wait(patient_s(20)), "the engine does not end"
     program._end_now()
     program.window.deleteLater()
     program.deleteLater()

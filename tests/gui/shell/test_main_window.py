@@ -172,6 +172,16 @@ def test_size_and_place_are_taken_up_again(start_program: StartProgram, home: Ho
     assert second.window.size() == QSize(790, 666)
 
 
+def test_window_of_a_larger_screen_is_made_to_fit(start_program: StartProgram, home: Home, qtbot: QtBot) -> None:
+    first = start_program()
+    first.window.resize(3000, 2500)
+    first.window.move(1500, 1500)
+    end(first, qtbot)
+    window = start_program().window
+    room = window.screen().availableGeometry()
+    assert room.contains(window.geometry())
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"geometry": 5}', b'{"geometry": "AAAA"}', b"[]"])
 def test_place_that_makes_no_sense_is_left_alone(start_program: StartProgram, home: Home, content: bytes) -> None:
     (home.root / "window.json").write_bytes(content)

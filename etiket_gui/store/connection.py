@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from etiket_gui.domain import guards
 from etiket_gui.store.failures import busy_timeout_ms, known_failure
+from etiket_gui.store.opening import open_to_read
 
 #: For statements that are compiled without a connection.
 dialect = _sqlite_dialect()
@@ -56,8 +57,7 @@ def reader_engine(path: Path) -> Engine:
     """An engine that cannot write; for short reads from any thread, each on a connection of its own."""
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
+        connection = open_to_read(path)
         connection.execute("PRAGMA query_only = ON")
         return connection
 

@@ -18,7 +18,7 @@ _CANNOT_WRITE = {
     sqlite3.SQLITE_BUSY: "another program holds it",
     sqlite3.SQLITE_LOCKED: "another program holds it",
     sqlite3.SQLITE_READONLY: "it may not be written by this account",
-    sqlite3.SQLITE_IOERR: "its disk reports an error",
+    sqlite3.SQLITE_IOERR: "its disk reports an error or is full",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
     sqlite3.SQLITE_PERM: "this account has no right to it",
 }

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from etiket_gui.domain.states import WORST_FIRST, EntryKind, TransferState
-from etiket_gui.store.failures import busy_timeout_ms, known_failures
+from etiket_gui.store.failures import known_failures
+from etiket_gui.store.opening import open_to_read
 
 if TYPE_CHECKING:
     from etiket_gui.domain.content import FileEntry
@@ -36,12 +37,6 @@ WHERE t.id = (
 """
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
-    return connection
-
-
 def _counts(rows: Mapping[str, int]) -> dict[str, int]:
     """Every state, worst first, and what is counted apart; 0 where there is none."""
     return {state.value: rows.get(state.value, 0) for state in WORST_FIRST} | {_GONE: rows.get(_GONE, 0)}
@@ -58,7 +53,7 @@ def status(path: Path) -> dict[str, Any]:
     those of a destination are transfers to it. ``total`` leaves out what is gone. ``oldest_unsafe`` is the dataset that
     has waited longest for a destination, or None. Raises StoreProblem when the store cannot be read now.
     """
-    with known_failures(path), contextlib.closing(_open(path)) as connection:
+    with known_failures(path), contextlib.closing(open_to_read(path)) as connection:
         connection.execute("BEGIN")
         of_source: dict[int, dict[str, int]] = {}
         of_destination: dict[int, dict[str, int]] = {}
@@ -165,7 +160,7 @@ def problems(path: Path) -> list[dict[str, Any]]:
 
     ``source``, ``destination`` and ``dataset`` are names or None. Raises StoreProblem.
     """
-    with known_failures(path), contextlib.closing(_open(path)) as connection:
+    with known_failures(path), contextlib.closing(open_to_read(path)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute("SELECT * FROM open_problems ORDER BY since_ns, id")]
 
@@ -197,7 +192,7 @@ class KnownDatasetsReader:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = _open(self._path)
+            self._connection = open_to_read(self._path)
         return self._connection
 
     def fingerprints(self) -> Mapping[str, int]:

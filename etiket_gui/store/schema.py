@@ -12,6 +12,7 @@ from etiket_gui.domain import guards
 from etiket_gui.domain.errors import StoreDamaged, StoreTooNew
 from etiket_gui.store.copying import copy_store
 from etiket_gui.store.failures import busy_timeout_ms, known_failures
+from etiket_gui.store.opening import open_to_read
 
 #: The revision this program reads and writes; revisions are numbers, so that a newer one is known as newer.
 HEAD = "0004"
@@ -20,8 +21,9 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 def read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, and that leaves no side files where no other program has the store open."""
-    how = "" if os.path.exists(f"{path}-wal") else "&immutable=1"
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{how}", uri=True)
+    if os.path.exists(f"{path}-wal"):
+        return open_to_read(path)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms()}")
     return connection
 

@@ -44,7 +44,17 @@ _NEWEST = tuple(
     for is_large in (0, 1)
 )
 _LAST_SENT = _COPIES.where(_t.proven_at_ns.is_(None)).order_by(_t.verified_at_ns.desc())
-_NEXT_COPIES = _COPIES.where(_t.id > bindparam("after")).order_by(_t.id)
+#: The sum keeps SQLite from an index that would have to be put in order for each step.
+_NEXT_COPIES = (
+    select(_t.id, _t.remote, _t.version)
+    .where(
+        _t.id > bindparam("after"),
+        _t.route_id + 0 == bindparam("route"),
+        _t.state == literal_column(f"'{TransferState.ARCHIVED.value}'"),
+    )
+    .order_by(_t.id)
+    .limit(bindparam("most"))
+)
 _UNDERIVED = _COPIES.where(text("derived_version IS NOT version"))
 _DERIVED = update(transfers).where(_t.id == bindparam("which")).values(derived_version=bindparam("made"))
 _VERIFIED = update(transfers).where(_t.id == bindparam("which")).values(verified_at_ns=bindparam("at_ns"))

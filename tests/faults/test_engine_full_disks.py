@@ -14,6 +14,9 @@ import pytest
 from etiket_gui.domain.errors import StoreTooNew
 from etiket_gui.domain.events import DatasetArchived, TransferFailed
 from etiket_gui.store import failures
+from etiket_gui.store.quick import status
+from etiket_gui.store.reader import StoreReader
+from etiket_gui.store.schema import HEAD, revision_of
 from tests.support.engine_driver import EngineDriver, patch_workers, write_dataset
 from tests.support.engine_runs import blob_identities
 from tests.support.manifest import sha256_of, take_manifest
@@ -83,6 +86,25 @@ def test_full_archive_disk_pauses_the_destination_and_keeps_its_floor(driver: En
             assert driver.problems() == []
         assert not driver.told(TransferFailed)
         driver.check(take_manifest(root))
+
+
+@pytest.mark.fault("F78", guard="store-is-read-on-a-full-disk")
+def test_the_state_is_read_and_data_found_while_the_disk_of_the_store_is_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 12 * MIB) as disk:
+        driver = EngineDriver(disk)
+        driver.add_archive(tmp_path / "lab-archive")
+        root = driver.add_folder(tmp_path / "measurements")
+        write_dataset(root, "before")
+        with driver:
+            driver.until_archived("before")
+        fill(disk)
+        assert not Path(f"{driver.home.store}-shm").exists()
+        # What a reader that ended leaves there.
+        Path(f"{driver.home.store}-wal").touch()
+        assert revision_of(driver.home.store) == HEAD
+        assert status(driver.home.store)["total"] == 1
+        with closing(StoreReader(driver.home.store)) as reader:
+            assert reader.resolve_dataset("before").name == "before"
 
 
 @pytest.mark.fault("F79", guard="too-large-holds-up-nothing")

@@ -34,6 +34,12 @@ from etiket_gui.osys.reveal import reveal
 _MB, _DAY_S, _MINUTE_S = 1_000_000, 86_400, 60
 
 
+def _beside(words: QWidget, field: QWidget) -> None:
+    """The words stand at the middle of the field, also where a hint is below it."""
+    field.ensurePolished()
+    words.setMinimumHeight(field.sizeHint().height())
+
+
 class SettingsDialog(QDialog):
     """Nothing is changed before "Save"; what is saved holds at once."""
 
@@ -95,6 +101,7 @@ class SettingsDialog(QDialog):
         self._rate.setEnabled(has_limit)
         self._limited.toggled.connect(self._rate.setEnabled)
         self._rate.setAccessibleName(self.tr("Speed limit in MB/s"))
+        _beside(self._limited, self._rate)
         form.addRow(self._limited, self._rate)
         self._measuring = self._number(
             "measuring-speed", max(1, round(settings.measuring_rate_bytes_per_s / _MB)), 1, 10_000
@@ -210,7 +217,7 @@ class SettingsDialog(QDialog):
         form.setHorizontalSpacing(Space.L)
         form.setVerticalSpacing(Space.M)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         card.body.addLayout(form)
         return form
 
@@ -222,7 +229,7 @@ class SettingsDialog(QDialog):
         field.setAccessibleName(words)
         label = QLabel(words)
         label.setBuddy(field)
-        label.setMinimumHeight(field.sizeHint().height())
+        _beside(label, field)
         if not hint:
             form.addRow(label, field)
             return

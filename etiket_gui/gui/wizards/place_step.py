@@ -93,6 +93,8 @@ class PlaceStep(Step):
         self._said.hide()
         self.body.addWidget(self._said)
         self._kinds_title = SectionHeading(self.tr("Or choose what it is"))
+        # Until it is known what there is to choose from.
+        self._kinds_title.hide()
         self.body.addWidget(self._kinds_title)
         self._list = column(spacing=Space.S)
         self.body.addLayout(self._list)
@@ -102,6 +104,7 @@ class PlaceStep(Step):
         catalogue.failed.connect(self._on_failure)
 
     def _show_kinds(self) -> None:
+        self._kinds_title.show()
         for identifier, kind in self._catalogue.backends.items():
             made = KindRow(identifier, kind["title"], kind["description"], self._group)
             self._kinds[identifier] = made

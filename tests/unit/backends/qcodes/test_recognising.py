@@ -38,7 +38,7 @@ def test_folder_and_companions_lead_to_the_database(tmp_path: Path) -> None:
     found = recognise_database(tmp_path, StopToken())
     assert found is not None
     assert found.options == {"database_path": str(tmp_path / "b.db")}
-    assert "1 more beside it" in found.sentence
+    assert "1 more database lies beside it" in found.sentence
     assert _told(tmp_path / "a.db-journal").startswith("QCoDeS database, version 9, 1 run, rollback journal")
 
 

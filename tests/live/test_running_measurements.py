@@ -124,8 +124,11 @@ def test_a_run_that_was_left_is_archived_as_interrupted_and_reopened_when_conten
         run.leave()
         lab.until_state(run, "interrupted")
         lab.until_archived(run)
-        assert lab.stored(run) == ["1.0.0"]
-        (record,) = lab.driver.versions(lab.row("sweep")["identifier"])
+        # A busy machine may have taken the pause for an end as well.
+        left = lab.stored(run)
+        assert left[0] == "1.0.0"
+        assert len(left) == 1 or time.monotonic() - measured_s > 2 * INTERRUPTED_AFTER_S
+        *_, record = lab.driver.versions(lab.row("sweep")["identifier"])
         assert json.loads(record.path.read_bytes())["etiket"]["description"]["run_state"] == "interrupted"
 
         run.measure(2)
@@ -134,7 +137,7 @@ def test_a_run_that_was_left_is_archived_as_interrupted_and_reopened_when_conten
         run.finish()
         lab.until_state(run, "complete")
         lab.until_archived(run)
-        assert lab.stored(run) == ["1.0.0", "1.1.0"]
+        assert lab.stored(run)[:-1] == left
 
 
 def test_a_run_that_tells_no_size_gets_several_provisional_versions_and_no_more_traffic_than_twice_its_own(

@@ -382,9 +382,8 @@ class SourceDesk:
             writer.close_problem(f"source:{self.row.id}")
         self.row = writer.source(self.row.id)
         is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
-        self._clean_intervals = (
-            self._clean_intervals + 1 if is_watched and not (missed_count or self._result.was_missed) else 0
-        )
+        is_doubted = bool(missed_count) or self._announced.due_s is not None or self._result.was_missed
+        self._clean_intervals = self._clean_intervals + 1 if is_watched and not is_doubted else 0
         self._plan_next_scan(summary.duration_s)
         self._desk.diary.looked_through(
             self.row.id, self.row.name, seen_count=summary.seen_count, duration_s=summary.duration_s,

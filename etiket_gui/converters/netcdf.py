@@ -16,6 +16,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from etiket_gui.converters.compression import compressed_from_bytes
 from etiket_gui.domain.errors import EtiketError
 from etiket_gui.domain.stopping import StopToken
 
@@ -23,8 +24,6 @@ from etiket_gui.domain.stopping import StopToken
 CHUNK_BYTES = 1 << 20
 #: What must stay free while a file is written: what HDF5 holds back, and the next block.
 _ROOM_BYTES = 16 << 20
-#: Smaller variables are stored as they are: compressed ones would be larger and slower to make.
-COMPRESSED_FROM_BYTES = 64 * 1024
 #: Against level 1: 15 % more time on noise, a quarter smaller on values of a digitiser.
 GZIP_LEVEL = 4
 _NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable."
@@ -207,7 +206,7 @@ def _create(group: h5py.Group, variable: Variable, dims: Mapping[str, int]) -> h
         # A dimension of no length can only be an unlimited one in netCDF.
         options["maxshape"] = tuple(None if size == 0 else size for size in shape)
         options["chunks"] = tuple(max(1, min(size, 1024)) for size in shape)
-    elif shape and int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= COMPRESSED_FROM_BYTES:
+    elif shape and int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= compressed_from_bytes():
         options["chunks"] = _chunks(shape, dtype.itemsize)
         if not isinstance(variable.dtype, Text):
             options |= {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True}

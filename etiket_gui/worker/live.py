@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etiket_gui.backends.api import Backend
+from etiket_gui.converters.compression import provisional
 from etiket_gui.destinations.api import Checkpoint, Destination
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import Content, Outgoing, SourceFile
@@ -138,7 +139,7 @@ def _has_data(content: Content) -> bool:
 def _growing_content(task: Task, backend: Backend, item: TransferItem, points_folder: Path) -> Content:
     identifier = item.reference.identifier
     if item.size_bytes <= LARGEST_GROWING_BYTES or not guards.is_on("large-runs-wait"):
-        with fenced(backend, identifier, "read"):
+        with fenced(backend, identifier, "read"), provisional():
             content = check_content(backend.read_growing(identifier, task.stop))
         if not content.files:
             raise SourceGone(f"{identifier} holds no file yet.", path=identifier)

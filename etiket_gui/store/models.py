@@ -24,8 +24,9 @@ from sqlalchemy import (
 #: What ``shown`` is for a dataset that is no longer at its source; beside the transfer states.
 GONE = "gone"
 
-#: What ``is_ignored`` is for a dataset that a person left out, and for one from before its source's beginning.
-LEFT_OUT, TOO_OLD = 1, 2
+#: What ``is_ignored`` is for a dataset that a person left out, for one from before its source's beginning, and for one
+#: that another source has too.
+LEFT_OUT, TOO_OLD, ELSEWHERE = 1, 2, 3
 
 metadata = MetaData()
 

@@ -10,11 +10,14 @@ from sqlalchemy import Connection, Select, bindparam, exists, select, update
 from etiket_gui.domain import guards
 from etiket_gui.domain.states import TransferState, VerificationLevel
 from etiket_gui.store.connection import as_ids, asked
-from etiket_gui.store.models import TOO_OLD, datasets, receipts, sources, transfers
+from etiket_gui.store.models import ELSEWHERE, TOO_OLD, datasets, receipts, sources, transfers
 from etiket_gui.store.shaping import LARGE_BYTES
 
 STILL_WRITTEN = "still being written"
 TOO_OLD_REASON = "from before the date with which this source begins"
+ELSEWHERE_REASON = "the same measurement is in another source, which archives it"
+#: Why a dataset is ignored, by what ``is_ignored`` is; a person who left it out needs no reason.
+IGNORED_BECAUSE = {TOO_OLD: TOO_OLD_REASON, ELSEWHERE: ELSEWHERE_REASON}
 NOT_VERIFIED = "stored, but not verified there"
 
 _t, _d = transfers.c, datasets.c
@@ -88,7 +91,7 @@ def is_archived(facts: Any) -> bool:
 def resting_state(facts: Any) -> tuple[TransferState, str]:
     """The state and reason of a transfer that nobody works on and that has not failed."""
     if facts.is_ignored:
-        return TransferState.IGNORED, TOO_OLD_REASON if facts.is_ignored == TOO_OLD else ""
+        return TransferState.IGNORED, IGNORED_BECAUSE.get(facts.is_ignored, "")
     if facts.settled_fingerprint is None or facts.settled_fingerprint != facts.fingerprint:
         return TransferState.HELD, STILL_WRITTEN
     if is_archived(facts):

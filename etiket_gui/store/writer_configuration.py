@@ -15,9 +15,9 @@ from etiket_gui.domain.errors import UsageError
 from etiket_gui.domain.states import DestinationState, SourceState, TransferState
 from etiket_gui.store.beginning import set_beginning
 from etiket_gui.store.connection import compact
+from etiket_gui.store.elsewhere import take_what_is_nowhere_else
 from etiket_gui.store.mirroring import write_mirror
 from etiket_gui.store.models import (
-    TOO_OLD,
     activity,
     counts,
     datasets,
@@ -29,7 +29,7 @@ from etiket_gui.store.models import (
     transfers,
 )
 from etiket_gui.store.resting import FACTS as TRANSFER_FACTS
-from etiket_gui.store.resting import STILL_WRITTEN, TOO_OLD_REASON, facts_of_datasets, rest
+from etiket_gui.store.resting import IGNORED_BECAUSE, STILL_WRITTEN, facts_of_datasets, rest
 from etiket_gui.store.rows import DestinationRow, IdentityOutcome, RouteRow, SourceRow
 from etiket_gui.store.shaping import (
     LARGE_BYTES,
@@ -62,7 +62,7 @@ _MISSING_TRANSFERS = insert(transfers).from_select(
             else_=literal(TransferState.WAITING.value),
         ),
         case(
-            (_d.is_ignored == TOO_OLD, literal(TOO_OLD_REASON)),
+            *((_d.is_ignored == code, literal(reason)) for code, reason in IGNORED_BECAUSE.items()),
             (_d.is_ignored != 0, literal("")),
             (~_is_settled, literal(STILL_WRITTEN)),
             else_=sources.c.held_reason,
@@ -399,6 +399,9 @@ class ConfigurationWriter(StoreTransactions):
             values["missed_by_watcher"] = sources.c.missed_by_watcher + missed_by_watcher
         with self._transaction() as connection:
             connection.execute(update(sources).where(sources.c.id == source_id).values(values))
+            if summary.is_complete_scan and (taken := take_what_is_nowhere_else(connection, source_id)):
+                rest(connection, facts_of_datasets(connection, taken))
+                self._touch(taken)
 
     def add_missed(self, source_id: int, missed_by_watcher: int) -> None:
         """So much of what looks found turned out to have been missed by the watcher."""

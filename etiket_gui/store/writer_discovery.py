@@ -15,17 +15,11 @@ from etiket_gui.domain.identity import dataset_uuid
 from etiket_gui.domain.states import Realm, TransferState
 from etiket_gui.store.beginning import beginning_of, is_too_old, take_renewed
 from etiket_gui.store.connection import as_ids, asked, compact
-from etiket_gui.store.models import TOO_OLD, datasets, descriptions, problems, receipts, transfers
-from etiket_gui.store.resting import STILL_WRITTEN, TOO_OLD_REASON, facts_of_datasets, rest
+from etiket_gui.store.elsewhere import found_elsewhere
+from etiket_gui.store.models import ELSEWHERE, TOO_OLD, datasets, descriptions, problems, receipts, transfers
+from etiket_gui.store.resting import IGNORED_BECAUSE, STILL_WRITTEN, facts_of_datasets, rest
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow, StoredDatasetFacts
-from etiket_gui.store.shaping import (
-    LARGE_BYTES,
-    SELECT_DATASETS,
-    clamped,
-    collected_ns,
-    dataset_row,
-    search_text,
-)
+from etiket_gui.store.shaping import LARGE_BYTES, SELECT_DATASETS, clamped, collected_ns, dataset_row, search_text
 from etiket_gui.store.writer_problems import ProblemWriter
 
 _d, _t = datasets.c, transfers.c
@@ -150,6 +144,7 @@ class DiscoveryWriter(ProblemWriter):
         identities = self._free_identities(source, realm, [item.identifier for item in new])
         next_id = int(connection.execute(_LAST_ID).scalar_one()) + 1
         now_ns = self.now_ns()
+        elsewhere = found_elsewhere(connection, source.id, source.backend, new) if realm is Realm.WORLD else ()
         rows: list[dict[str, Any]] = []
         made: dict[str, tuple[int, str]] = {}
         for dataset_id, item in enumerate(new, start=next_id):
@@ -172,7 +167,7 @@ class DiscoveryWriter(ProblemWriter):
                     "newest_change_ns": clamped(item.newest_change_ns),
                     "looked_at_ns": item.looked_at_ns,
                     "found_ns": now_ns,
-                    "is_ignored": TOO_OLD if is_too_old(item, since_ns) else 0,
+                    "is_ignored": ELSEWHERE if item.identifier in elsewhere else TOO_OLD * is_too_old(item, since_ns),
                 }
             )
         connection.execute(_NEW_DATASET, rows)
@@ -196,7 +191,7 @@ class DiscoveryWriter(ProblemWriter):
                 "dataset_id": row["id"],
                 "route_id": route.id,
                 "state": (TransferState.IGNORED if row.get("is_ignored") else TransferState.HELD).value,
-                "reason": TOO_OLD_REASON if row.get("is_ignored") else STILL_WRITTEN,
+                "reason": IGNORED_BECAUSE.get(row.get("is_ignored", 0), STILL_WRITTEN),
                 "order_ns": row["newest_change_ns"],
                 "size_bytes": row["size_bytes"],
                 "is_large": int(row["size_bytes"] > LARGE_BYTES),

@@ -51,7 +51,7 @@ def test_walk_through_everything(lab: Path, tmp_path: Path, scale: float, appear
             sys.executable, "-m", "tests.desktop.looks_walk", str(home), str(lab / "fridge data"), appearance,
             str(points), str(report),
         ],
-        env={**os.environ, "QT_SCALE_FACTOR": str(scale)}, cwd=PROJECT, capture_output=True, text=True, timeout=110,
+        env={**os.environ, "QT_SCALE_FACTOR": str(scale)}, cwd=PROJECT, capture_output=True, text=True, timeout=280,
         check=False,
     )  # fmt: skip
     assert report.exists(), done.stderr[-3000:]

@@ -82,7 +82,6 @@ def _found(played: Played, identifier: str, *, changed_ns: int, size_bytes: int 
     )  # fmt: skip
 
 
-@pytest.mark.timeout(110)
 @pytest.mark.fault("F113", guard="safe-within")
 def test_fridge_that_measures_day_and_night_is_archived_within_the_promised_time(played: Played) -> None:
     """Every minute the live dataset grows; every 5 minutes a run is done, and every 20th is a large one."""
@@ -144,7 +143,6 @@ def test_measurement_on_a_share_that_is_looked_at_once_a_minute_is_spared_all_th
     assert played.pool.rate_bytes_per_s == pytest.approx(MEASURING_RATE)
 
 
-@pytest.mark.timeout(110)
 @pytest.mark.fault("F113", guard="backlog-is-no-hurry")
 def test_backlog_of_old_data_is_sent_slowly_while_measured_until_it_waited_as_long_as_promised(played: Played) -> None:
     old_ns = played.begun_ns - 30 * 86_400 * SECOND_NS

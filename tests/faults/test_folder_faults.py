@@ -245,7 +245,7 @@ def test_empty_file_is_a_file(source: FolderSource) -> None:
 
 
 @POSIX_ONLY
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.fault("F16", guard="special-files")
 def test_pipes_and_sockets_are_counted_by_name_and_never_opened(source: FolderSource, tmp_path: Path) -> None:
     source.write("run/trace.csv")

@@ -145,7 +145,7 @@ def test_tree_of_hundreds_of_folders_is_read_and_a_deeper_one_than_the_system_al
 
 
 @POSIX_ONLY
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(90)
 @pytest.mark.fault("F24", guard="links-are-entries")
 def test_link_loops_end_and_links_are_no_dataset_folders(source: FolderSource) -> None:
     source.write("run/trace.csv")

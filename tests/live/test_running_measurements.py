@@ -16,7 +16,7 @@ from tests.live.producers import PLANNED, kept_values, value_at
 from tests.support.command_line import CommandLineRunner
 from tests.support.patience import patient_s
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 INTERRUPTED_AFTER_S = 5.0
 
@@ -95,7 +95,7 @@ def test_two_runs_in_one_source_and_one_in_another_are_followed_at_once(
             for run in runs:
                 if run.count < PLANNED - 4:
                     run.measure(2)
-            return {event.name for event in lab.driver.told(ProvisionalStored)} == {run.name for run in runs}
+            return {event.name for event in lab.driver.told(ProvisionalStored)} >= {run.name for run in runs}
 
         lab.driver.until(all_stored, "a provisional version of each", 30)
         for run in runs:

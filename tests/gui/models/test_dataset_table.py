@@ -145,6 +145,13 @@ def test_what_another_program_changes_is_seen_in_the_rows_that_are_seen(
     qtbot.waitUntil(lambda: _text(model, 1, Column.STATE) == "Archived")
     told: list[tuple[int, int]] = []
     model.dataChanged.connect(lambda first, last, _: told.append((first.row(), last.row())))
+
+    def is_quiet() -> bool:
+        told.clear()
+        qtbot.wait(300)
+        return not told
+
+    qtbot.waitUntil(is_quiet)
     with qt_homes.written(home) as connection:
         connection.execute("UPDATE datasets SET shown = 'failed' WHERE id IN (299, 2)")
     qtbot.waitUntil(lambda: _text(model, 1, Column.STATE) == "Problem")

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ def _is_private(folder: Path) -> bool:
         seen = folder.lstat()
     except OSError:
         return False
-    if os.name != "posix":
+    if sys.platform == "win32":
         return stat.S_ISDIR(seen.st_mode)
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o077
 

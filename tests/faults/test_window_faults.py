@@ -120,9 +120,13 @@ def sending(home: Home, tmp_path: Path, command_line: CommandLineRunner) -> Iter
         "--home", home.root, "add-source", "folder", "F", f"root_directory={source.parent}", "level=1",
         "settle_time=1s", "--to", "NAS",
     )  # fmt: skip
+    # Whoever runs these tests by nohup means them to outlive a hang-up, and the program would respect that too.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL) if hasattr(signal, "SIGHUP") else None
     process = subprocess.Popen(
         [sys.executable, "-m", "etiket_gui", "--home", str(home.root)], stderr=subprocess.PIPE, text=True
     )
+    if before is not None:
+        signal.signal(signal.SIGHUP, before)
     try:
         end_s = time.monotonic() + 40
         while not _is_sending(home):

@@ -420,9 +420,9 @@ class DatasetTableModel(QAbstractTableModel):
 
         def arrived(found: dict[int, DatasetLine]) -> None:
             self._asked_blocks.discard(block)
-            changed = [self._keep(line) for line in found.values()]
-            if any(changed) and not is_now[0]:
-                self._tell_rows(set(found))
+            changed = {line.id for line in found.values() if self._keep(line)}
+            if changed and not is_now[0]:
+                self._tell_rows(changed)
 
         def missed(_: EtiketError) -> None:
             self._asked_blocks.discard(block)

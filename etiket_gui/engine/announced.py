@@ -22,6 +22,9 @@ class Announced:
     def __init__(self) -> None:
         #: What is watched, as absolute paths.
         self.folders: tuple[str, ...] = ()
+        #: Whether identifiers are paths below them; where they are not, any event may have been about any dataset.
+        self.are_paths = True
+        self._was_told = False
         self._paths: set[str] = set()
         self._last_event_s: float | None = None
         #: Finds of which no event came yet, and since when.
@@ -30,9 +33,11 @@ class Announced:
     def tell(self, paths: Iterable[str], now_s: float) -> None:
         """The watcher told that something happened at these paths."""
         self._last_event_s = now_s
+        self._was_told = True
         if self._suspects:
-            for name in _names(paths, self.folders):
-                self._suspects.pop(name, None)
+            told = _Told(paths, self.folders)
+            for name in [name for name in self._suspects if not self.are_paths or told.is_about(name)]:
+                del self._suspects[name]
 
     def keep(self, paths: Iterable[str]) -> None:
         """These paths were told since the last look at everything, and are not looked at by themselves."""
@@ -43,11 +48,12 @@ class Announced:
 
         ``told_now``: paths that were told meanwhile and are not looked at yet.
         """
-        names = _names([*self._paths, *told_now], self.folders)
+        told = _Told([*self._paths, *told_now], self.folders)
+        was_told, self._was_told = self._was_told, False
         self._paths.clear()
         missed = 0
         for item in found:
-            if item.identifier in names:
+            if told.is_about(item.identifier) if self.are_paths else was_told:
                 continue
             age_s = (item.looked_at_ns - item.newest_change_ns) / 1e9
             if age_s < GRACE_S or self._is_telling(now_s):
@@ -80,13 +86,30 @@ class Announced:
         return len(missed)
 
 
-def _names(paths: Iterable[str], folders: Sequence[str]) -> set[str]:
-    """Everything that paths may stand for: the folders from the watched one down to each path."""
-    names = set()
-    for path in paths:
-        names.add(".")
-        for folder in folders:
-            if path.startswith(folder):
-                parts = path[len(folder) :].replace("\\", "/").strip("/").split("/")
-                names.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return names
+class _Told:
+    """What paths may stand for: the folders from the watched one down to each path, and everything below it.
+
+    A path is told of a folder when all of that folder is to be looked at.
+    """
+
+    def __init__(self, paths: Iterable[str], folders: Sequence[str]) -> None:
+        self._above: set[str] = set()
+        self._whole: set[str] = set()
+        for path in paths:
+            self._above.add(".")
+            for folder in folders:
+                if path.startswith(folder):
+                    parts = path[len(folder) :].replace("\\", "/").strip("/").split("/")
+                    self._above.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+                    self._whole.add("/".join(parts))
+
+    def is_about(self, identifier: str) -> bool:
+        """Whether one of the paths may be about that dataset."""
+        if identifier in self._above:
+            return True
+        place = identifier.rfind("/")
+        while place > 0:
+            if identifier[:place] in self._whole:
+                return True
+            place = identifier.rfind("/", 0, place)
+        return False

@@ -283,6 +283,7 @@ class SourceDesk:
     def _take_traits(self, traits: SourceTraits) -> None:
         self.traits = traits
         self._announced.folders = traits.folders
+        self._announced.are_paths = traits.realm == Realm.SOURCE
         if not traits.live_sync:
             self._desk.budget.note_known(self.row.id)
         is_share = traits.poll_interval_s is not None

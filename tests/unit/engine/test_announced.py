@@ -73,3 +73,24 @@ def test_an_event_of_the_watched_folder_itself_is_no_event_of_what_lies_in_it() 
     announced = _announced()
     announced.keep(["/data"])
     assert announced.judge([_found("run 1", OLD_S), _found(".", OLD_S)], [], 100.0) == 1
+
+
+def test_a_folder_that_is_told_as_a_whole_stands_for_what_lies_below_it() -> None:
+    announced = _announced()
+    announced.keep(["/data/2026-04-15"])
+    found = [_found("2026-04-15/run 1", OLD_S), _found("2026-04-15/deep/run 2", OLD_S), _found("2026-04-16/x", OLD_S)]
+    assert announced.judge(found, [], 100.0) == 1
+    announced.judge([_found("2026-04-15/run 3", 1.0)], [], 200.0)
+    announced.tell(["/data/2026-04-15"], 205.0)
+    assert announced.take_missed(1000.0) == 0
+
+
+def test_identifiers_that_are_no_paths_are_told_of_by_any_event() -> None:
+    announced = _announced()
+    announced.are_paths = False
+    announced.tell(["/data/record.h5"], 100.0)
+    assert announced.judge([_found("a1c288b9-b250", OLD_S)], [], 1000.0) == 0
+    assert announced.judge([_found("a1c288b9-b251", OLD_S)], [], 2000.0) == 1, "nothing was told since"
+    announced.judge([_found("a1c288b9-b252", 1.0)], [], 3000.0)
+    announced.tell(["/data/record.h5"], 3005.0)
+    assert announced.take_missed(4000.0) == 0

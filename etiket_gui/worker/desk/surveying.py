@@ -224,7 +224,7 @@ def estimate(home: Home, destination: str, sums: Sums) -> dict[str, Any]:
     basis = (
         f"measured: {destination} took {megabytes:.0f} MB/s lately"
         if speed.is_measured
-        else f"assumed: {megabytes:.0f} MB/s, because it is not known yet how fast {destination} is"
+        else f"assumed: {megabytes:.0f} MB/s, because it is not known yet how fast {destination or 'the archive'} is"
     )
     return {
         "per_dataset_s": speed.per_dataset_s,

@@ -1,21 +1,14 @@
-"""Where the real sample files are: ETIKET_GUI_CORPUS, or a samples folder beside the project."""
+"""Tests over the real sample files."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.samples import MISSING, corpus_folder
+
 _HERE = Path(__file__).resolve().parent
-_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "samples"
-
-
-def corpus_folder() -> Path | None:
-    """The folder of sample files, or None where there is none on this machine."""
-    named = os.environ.get("ETIKET_GUI_CORPUS")
-    folder = Path(named) if named else _BESIDE
-    return folder if folder.is_dir() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.corpus)
             if missing:
-                item.add_marker(pytest.mark.skip(reason="no sample files: set ETIKET_GUI_CORPUS to their folder"))
+                item.add_marker(pytest.mark.skip(reason=MISSING))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from etiket_gui.domain.stopping import StopToken
 from etiket_gui.testing.known_datasets import KnownInMemory
 from etiket_gui.testing.manifest import changes_since, take_manifest
 from tests.support.labber_files import CREATED_S, add_trace, write_log
+from tests.support.samples import corpus_folder
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -49,9 +50,8 @@ def roots(tmp_path: Path) -> list[Path]:
     own = tmp_path / "made here"
     own.mkdir()
     made_here(own)
-    named = os.environ.get("ETIKET_GUI_CORPUS")
-    samples = (Path(named) if named else PROJECT.parent / "shared" / "samples") / "labber"
-    return [own, samples] if samples.is_dir() else [own]
+    samples = corpus_folder()
+    return [own] if samples is None else [own, samples / "labber"]
 
 
 def look(root: Path, work: Path) -> tuple[LabberBackend, dict[str, Found]]:

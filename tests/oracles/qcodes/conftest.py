@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.samples import MISSING, corpus_folder
+
 Oracle = Callable[..., Any]
 
 
@@ -36,7 +38,7 @@ def oracle() -> Oracle:
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The QCoDeS samples."""
-    folder = os.environ.get("ETIKET_GUI_CORPUS")
-    if not folder:
-        pytest.skip("ETIKET_GUI_CORPUS does not say where the sample files are")
-    return Path(folder) / "qcodes"
+    folder = corpus_folder()
+    if folder is None:
+        pytest.skip(MISSING)
+    return folder / "qcodes"

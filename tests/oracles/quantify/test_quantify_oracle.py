@@ -23,6 +23,7 @@ from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.testing.known_datasets import KnownInMemory
 from etiket_gui.testing.manifest import changes_since, take_manifest
+from tests.support.samples import corpus_folder
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -41,9 +42,8 @@ def look(source: QuantifyBackend) -> dict[str, Found]:
 
 
 def corpus() -> Path | None:
-    named = os.environ.get("ETIKET_GUI_CORPUS")
-    folder = Path(named) if named else PROJECT.parent / "shared" / "samples"
-    return folder / "quantify" if (folder / "quantify").is_dir() else None
+    folder = corpus_folder()
+    return None if folder is None else folder / "quantify"
 
 
 def test_finds_what_quantify_core_finds(produced: Path, with_quantify: Callable[..., Any], tmp_path: Path) -> None:

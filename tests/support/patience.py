@@ -8,9 +8,11 @@ test is not a measurement: those are in tests/bench. So every wait goes on a few
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytestqt.qtbot import QtBot
+if TYPE_CHECKING:
+    # Also used where only the program is installed.
+    from pytestqt.qtbot import QtBot
 
 PATIENCE_VARIABLE = "ETIKET_GUI_TEST_PATIENCE"
 TIMES_LONGER = int(os.environ.get(PATIENCE_VARIABLE, "5"))

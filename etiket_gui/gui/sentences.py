@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from PySide6.QtCore import QCoreApplication, QLocale
 
+from etiket_gui.domain import wording
 from etiket_gui.domain.states import DestinationState, RunState, SourceState, TransferState, VerificationLevel
 
 translate = QCoreApplication.translate
@@ -31,17 +32,7 @@ def number_text(number: int) -> str:
 
 def size_text(size_bytes: float) -> str:
     """Bytes for people, powers of ten: ``0 B``, ``812 kB``, ``1.3 GB``."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 999.5:
-            return _with_unit(value, unit)
-        value /= 1000
-    return _with_unit(value, "TB")
-
-
-def _with_unit(value: float, unit: str) -> str:
-    number = f"{value:.0f}" if unit == "B" or value >= 99.95 else f"{value:.1f}"
-    return f"{number}{FIXED}{unit}"
+    return wording.size_text(size_bytes).replace(" ", FIXED)
 
 
 def rate_text(rate_bytes_per_s: float) -> str:

@@ -338,7 +338,7 @@ def test_what_went_of_a_run_stays_when_the_run_becomes_too_large_to_go_again(
         assert list(first.files) == ["lines.txt"]
         run.measure(2000)
         driver.until(lambda: driver.told(LivePointsArrived)[-1].point_count == run.count, "its growth is seen")
-        driver.for_a_while(2.0)
+        driver.for_a_while(6.0)
         assert _versions(driver, "sweep") == [first.version]
         run.finish()
         driver.until_archived("sweep")

@@ -157,7 +157,6 @@ def test_an_answer_that_was_on_its_way_when_something_newer_was_asked_is_dropped
     assert answers == ["new"]
 
 
-@pytest.mark.fault("F98", guard="bugs-stay-apart")
 def test_a_bug_in_what_is_done_with_one_answer_is_reported_and_the_others_come(home: Home, qtbot: QtBot) -> None:
     from etiket_gui.domain.commands import AskStatus, Reply
 

@@ -6,6 +6,7 @@ The generated packages derive from these; everything beside what a person fills 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from abc import abstractmethod
@@ -32,6 +33,8 @@ from etiket_gui.domain.errors import EtiketError, SourceGone, SourceOffline, Sou
 from etiket_gui.domain.names import display, to_portable
 from etiket_gui.domain.states import RetryClass, RunState
 from etiket_gui.domain.stopping import Deadline, StopToken
+
+log = logging.getLogger(__name__)
 
 INTERRUPTED_AFTER_S = 30 * 60.0
 _POLL_INTERVAL_S = 5.0
@@ -179,7 +182,8 @@ class TableSource(DatabaseBackend):
         try:
             source = cls(cls.config_class(**options), BackendContext("", path.parent))
             count = sum(1 for _ in source.list_datasets())
-        except Exception:  # noqa: BLE001 - whatever it is that cannot be listed, it is none of this backend's databases
+        except Exception:
+            log.info("%s cannot list %s, so it is none of its sources.", cls.identifier, matching[0], exc_info=True)
             return None
         number = "1 dataset" if count == 1 else f"{count} datasets"
         return Recognition(cls.identifier, f"{cls.title}: {display(place)} with {number}.", options, 0.8, count)

@@ -247,6 +247,7 @@ def test_memory_that_makes_no_sense_counts_as_none(tmp_path: Path, content: str)
 def test_memory_that_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     save_told(tmp_path / "file" / "notices.json", Told())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_click_on_a_notice_does_what_it_is_about(start_program: StartProgram, monkeypatch: pytest.MonkeyPatch) -> None:

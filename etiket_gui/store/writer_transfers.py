@@ -327,7 +327,7 @@ class TransferWriter(DiscoveryWriter):
         """Write down what did not succeed, with its reason and next try; opens or updates the problem of each.
 
         No problem is opened for what only has to wait: content that still changes, a stop, or a state of the whole
-        destination or source.
+        destination or source; nor for a dataset that a look found gone while it was being read.
         """
         if not failures:
             return
@@ -352,7 +352,7 @@ class TransferWriter(DiscoveryWriter):
                     }
                 )
                 may_wait = item.state in {TransferState.WAITING, TransferState.HELD}
-                if may_wait and (item.error.kind in _QUIET_FAILURES or item.error.concerns_all):
+                if row.is_gone or (may_wait and (item.error.kind in _QUIET_FAILURES or item.error.concerns_all)):
                     quiet.append(item.transfer_id)
                     continue
                 problem = self._problem_columns("item", transfer_key(item.transfer_id), item.error)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from etiket_gui.domain.content import Found
-from etiket_gui.domain.errors import DestinationOffline, PermissionRefused, SourceChanged, Stopped
+from etiket_gui.domain.errors import DestinationOffline, PermissionRefused, SourceChanged, SourceGone, Stopped
 from etiket_gui.domain.states import RetryClass, TransferState
 from etiket_gui.store.rows import NotSent
 from tests.support.clock import SECOND_NS
@@ -174,6 +174,17 @@ def test_what_only_waits_is_no_problem_of_the_dataset(
     assert bench.transfer(dataset_id).reason == error.reason
     assert bench.transfer(dataset_id).attempts == 0
     assert bench.state(dataset_id) is state
+
+
+def test_a_dataset_found_gone_while_it_was_read_is_no_problem(bench: StoreBench) -> None:
+    (dataset_id,) = bench.settle(bench.item("d"))
+    (claim,) = bench.claim()
+    bench.writer.mark_gone([dataset_id])
+    gone = SourceGone("d is not there any more")
+    held = TransferState.HELD
+    bench.writer.record_not_sent([NotSent(claim.transfer_id, dataset_id, gone, held, None, counts_as_attempt=False)])
+    assert bench.reader.problems() == []
+    assert bench.transfer(dataset_id).reason == gone.reason
 
 
 def test_failure_waits_for_its_time(bench: StoreBench) -> None:

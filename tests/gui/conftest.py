@@ -20,8 +20,7 @@ from tests.support.qt_stalls import StallProbe
 @pytest.fixture(autouse=True)
 def _nothing_of_qt_left(qapp: object) -> Iterator[None]:
     """Fails the test when a QThread it started still runs or a QTimer still ticks, or a window is still open."""
-    qt_leaks.settle()
-    before = qt_leaks.running()
+    before = qt_leaks.begin()
     yield
     qt_leaks.settle()
     left = qt_leaks.left(before)

@@ -67,9 +67,15 @@ class Hand:
         self.clicks = 0
 
     def find(self, window: QWidget, name: str) -> QWidget:
-        """The visible widget of that name."""
-        found = [widget for widget in window.findChildren(QWidget, name) if widget.isVisible()]
-        assert len(found) == 1, f"{len(found)} visible widgets are called {name}"
+        """The visible widget of that name, as soon as it is there."""
+        found: list[QWidget] = []
+
+        def is_there() -> bool:
+            found[:] = [widget for widget in window.findChildren(QWidget, name) if widget.isVisible()]
+            assert len(found) <= 1, f"{len(found)} visible widgets are called {name}"
+            return bool(found)
+
+        self._qtbot.waitUntil(is_there, timeout=20_000)
         return found[0]
 
     def click(self, window: QWidget, name: str, *, timeout: int = 20_000) -> None:

@@ -22,6 +22,8 @@ COVERAGE_PERCENT = 85
 #: With more failing tests than that nothing is tried again: something is broken.
 MOST_SECOND_TRIES = 5
 _NO_TESTS, _TESTS_FAILED = 5, 1
+#: Most tests wait for something most of their time: twice as many as two processors could run.
+_AT_A_TIME = 4
 _HEAVY = ("servers", "oracles", "desktop")
 _REASONS = {
     "servers": "The servers tests talk to real programs",
@@ -259,9 +261,9 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
         )
 
     steps = [
-        tests("core tests", f"{core} and not crash and not guards and not alone", at_a_time=2, is_core=True),
+        tests("core tests", f"{core} and not crash and not guards and not alone", at_a_time=_AT_A_TIME, is_core=True),
         tests("tests that run alone", f"{core} and alone and not crash and not guards", is_core=True),
-        tests("crash tests", f"{core} and crash and not slow", at_a_time=2, is_core=True),
+        tests("crash tests", f"{core} and crash and not slow", at_a_time=_AT_A_TIME, is_core=True),
     ]
     if is_judged:
         steps += [
@@ -272,7 +274,7 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
     if wanted:
         # Hundreds of starts: measuring what they run would tell nothing new and take twice the time.
         steps += [
-            tests("crash campaign", f"{core} and crash and slow", at_a_time=2),
+            tests("crash campaign", f"{core} and crash and slow", at_a_time=_AT_A_TIME),
             # Starts as many tests at a time as there are processors, by itself.
             tests("guard tests", "guards"),
         ]

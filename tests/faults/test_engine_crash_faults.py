@@ -32,6 +32,7 @@ from tests.support.engine_runs import (
 from tests.support.invariants import check_invariants
 from tests.support.manifest import take_manifest
 from tests.support.patience import patient_s
+from tests.support.walking import found_below, size_bytes
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as only POSIX does")
 
@@ -84,7 +85,7 @@ _LARGE_BYTES = 96 * 1024 * 1024
 
 
 def _copies(archive: Path) -> list[Path]:
-    return [path for path in (archive / ".etiket" / "tmp").rglob("copy") if path.stat().st_size >= 16 * 1024 * 1024]
+    return [path for path in found_below(archive / ".etiket" / "tmp", "copy") if size_bytes(path) >= 16 * 1024 * 1024]
 
 
 @pytest.mark.fault("F92", guard="stop-keeps-what-was-copied")

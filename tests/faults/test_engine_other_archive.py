@@ -15,6 +15,7 @@ from etiket_gui.domain.commands import EditDestination, RecordVerification
 from etiket_gui.domain.states import DestinationState
 from etiket_gui.domain.stopping import NoProgress, StopToken
 from tests.support.engine_driver import EngineDriver, write_dataset
+from tests.support.walking import found_below
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_damaged_file_is_good_again_in_the_browsable_folder_too(driver: Engine
     shown = driver.archives[0] / "browse"
     with driver:
         driver.until_archived("one")
-        driver.until(lambda: list(shown.rglob("trace.dat")), "the browsable folder is there")
+        driver.until(lambda: found_below(shown, "trace.dat"), "the browsable folder is there")
     [link] = shown.rglob("trace.dat")
     link.chmod(0o644)
     link.write_bytes(b"eno")

@@ -19,12 +19,16 @@ FIRST_LOOK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What may be used now. ``rate_bytes_per_s`` None is unlimited; a limit holds for all workers together."""
+    """What may be used now. ``rate_bytes_per_s`` None is unlimited; a limit holds for all workers together.
+
+    ``is_gentle``: something is measured, or nobody knows yet, so that no single step may keep the disk for long.
+    """
 
     workers: int
     rate_bytes_per_s: float | None
     large_files: bool
     is_measuring: bool
+    is_gentle: bool = False
     is_overdue: bool = False
 
 
@@ -95,7 +99,12 @@ class Budget:
         is_overdue = self._waited_slowed_s(monotonic_s, oldest_unsafe_s) >= self.safe_within_s
         if is_overdue and guards.is_on("safe-within"):
             return Allowance(
-                self.worker_count, self.rate_bytes_per_s, large_files=True, is_measuring=True, is_overdue=True
+                self.worker_count,
+                self.rate_bytes_per_s,
+                large_files=True,
+                is_measuring=True,
+                is_gentle=True,
+                is_overdue=True,
             )
         return self._slow(has_small_waiting, is_measuring=True)
 
@@ -103,7 +112,7 @@ class Budget:
         rate = self.measuring_rate_bytes_per_s
         if self.rate_bytes_per_s is not None:
             rate = min(rate, self.rate_bytes_per_s)
-        return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=is_measuring)
+        return Allowance(1, rate, large_files=not has_small_waiting, is_measuring=is_measuring, is_gentle=True)
 
     def _waited_slowed_s(self, monotonic_s: float, oldest_unsafe_s: float | None) -> float:
         """For how long the oldest dataset has been kept waiting by a measurement."""

@@ -403,7 +403,7 @@ class Coordinator:
         self.watching.restart_if_due()
         self.allowance = self._allowance()
         self.desk.pool.set_limits(
-            self.allowance.workers, self.allowance.rate_bytes_per_s, {"measuring": self.allowance.is_measuring}
+            self.allowance.workers, self.allowance.rate_bytes_per_s, {"measuring": self.allowance.is_gentle}
         )
         for destination in self.destinations.values():
             destination.dispatch_looks()

@@ -35,9 +35,10 @@ def main(role: str = "work") -> int:
     writer = MessageWriter(answers)
     if role == "watch":
         from etiket_gui.osys.priority import lower_priority
-        from etiket_gui.worker.watch_process import serve_watch
 
         lower_priority()
+        from etiket_gui.worker.watch_process import serve_watch
+
         return serve_watch(commands, writer)
     if role == "desk":
         from etiket_gui.worker.desk.serving import serve_desk
@@ -66,9 +67,16 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
+    from etiket_gui.osys.priority import lower_priority
+
+    first = read_message(commands)
+    if first is None:
+        return 0
+    # Before the modules below are read: that alone takes a core for a second.
+    if first.get("has_low_priority", True):
+        lower_priority()
     from etiket_gui.converters.dangerous_files import forget_own_notes, keep_notes_in
     from etiket_gui.osys.plugin_folder import use as use_plugin_folder
-    from etiket_gui.osys.priority import lower_priority
     from etiket_gui.osys.processes import resident_bytes
     from etiket_gui.worker.handlers import WorkerHome, Workshop
     from etiket_gui.worker.lanes import Lane, Task
@@ -76,11 +84,6 @@ def _serve(commands: BinaryIO, writer: MessageWriter) -> int:
     from etiket_gui.worker.scratch import leave_scratch, sweep_scratch
     from etiket_gui.worker.secrets import SecretDesk
 
-    first = read_message(commands)
-    if first is None:
-        return 0
-    if first.get("has_low_priority", True):
-        lower_priority()
     home = WorkerHome.from_json(first)
     home.work_folder.mkdir(parents=True, exist_ok=True)
     use_plugin_folder(home.plugin_folder)

@@ -99,7 +99,8 @@ class ArchiveConfig(DestinationConfig):
 class ArchiveDestination(Destination):
     """Keeps datasets in a folder, in a layout that people and rmellipse can read without this program.
 
-    ``context.options["measuring"]`` asks for small steps while a measurement runs.
+    ``context.options["measuring"]`` asks for small steps while a measurement runs; it may change in the middle of a
+    batch.
     """
 
     identifier: ClassVar[str] = "archive"
@@ -187,7 +188,7 @@ class ArchiveDestination(Destination):
                 progress,
                 stop,
                 self.context.host,
-                is_gentle=bool(self.context.options.get("measuring")),
+                is_gentle=lambda: bool(self.context.options.get("measuring")),
             )
             yield from writer.write(batch)
         except Stopped:

@@ -10,7 +10,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +32,10 @@ from etiket_gui.osys.durability import NotSupported
 from etiket_gui.osys.files import FileLayer, Folder, open_source, read_at
 
 _CHUNK_BYTES = 64 * 1024 * 1024
-# The first one is as small: in the kernel nobody can stop it, and on a slow share it takes as long as it takes.
-_GENTLE_CHUNK_BYTES = 1024 * 1024
+# The first one is small: in the kernel nobody can stop it, and on a slow share it takes as long as it takes.
+_FIRST_CHUNK_BYTES = 1024 * 1024
+# While something is measured: what a measurement's own write may find before it in the disk's queue.
+_GENTLE_CHUNK_BYTES = 64 * 1024
 # A chunk is made larger below, smaller above: a stop is asked for between two of them.
 _QUICK_S, _SLOW_S = 0.2, 0.6
 _SAVE_EVERY_S = 5.0
@@ -122,10 +124,16 @@ class _FileSync(threading.Thread):
 
 
 class LargeCopier:
-    """Copies the large files of one session. ``is_gentle`` keeps the steps small while something is measured."""
+    """Copies the large files of one session. Steps stay small while ``is_gentle`` says that something is measured."""
 
     def __init__(
-        self, session: WriteSession, checkpoint: Checkpoint, progress: Progress, stop: StopToken, *, is_gentle: bool
+        self,
+        session: WriteSession,
+        checkpoint: Checkpoint,
+        progress: Progress,
+        stop: StopToken,
+        *,
+        is_gentle: Callable[[], bool],
     ) -> None:
         self._session = session
         self._files = session.files
@@ -268,24 +276,26 @@ class LargeCopier:
 
     def _copy_chunks(self, run: _Run) -> None:
         size_bytes, name = run.before.st_size, run.file.entry.name
-        chunk = _GENTLE_CHUNK_BYTES
+        chunk = _FIRST_CHUNK_BYTES
         is_sparse = getattr(run.before, "st_blocks", size_bytes) * 512 < size_bytes
         saved_s = time.monotonic()
         run.tell(run.offset)
         while run.offset < size_bytes:
             self._stop.check()
             start_s = time.monotonic()
+            is_gentle = self._is_gentle()
             if is_sparse and (hole := self._hole(run)):
                 count = hole
             else:
-                count = self._copy_chunk(run, min(chunk, size_bytes - run.offset))
+                wanted = _GENTLE_CHUNK_BYTES if is_gentle else chunk
+                count = self._copy_chunk(run, min(wanted, size_bytes - run.offset))
                 if count == 0:
                     break
                 self._files.start_writeback(run.fd, run.offset, count)
             run.offset += count
             run.tell(run.offset)
             now_s = time.monotonic()
-            if not self._is_gentle:
+            if not is_gentle:
                 chunk = _next_chunk(chunk, now_s - start_s)
             self._progress.advance(run.uuid, name, count, size_bytes)
             if now_s - saved_s >= _SAVE_EVERY_S:
@@ -435,7 +445,7 @@ def _source_key(status: os.stat_result) -> list[int]:
 def _next_chunk(chunk_bytes: int, took_s: float) -> int:
     if took_s < _QUICK_S:
         return min(chunk_bytes * 2, _CHUNK_BYTES)
-    return max(chunk_bytes // 2, _GENTLE_CHUNK_BYTES) if took_s > _SLOW_S else chunk_bytes
+    return max(chunk_bytes // 2, _FIRST_CHUNK_BYTES) if took_s > _SLOW_S else chunk_bytes
 
 
 def _is_readable(fd: int, offset: int) -> bool:

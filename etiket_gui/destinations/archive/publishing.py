@@ -39,9 +39,11 @@ Result = tuple[StagedDataset, Receipt | EtiketError]
 
 
 class Publisher:
-    """Publishes the groups of one session. ``is_gentle`` makes files durable one by one."""
+    """Publishes the groups of one session. While ``is_gentle`` says so, files are made durable one by one."""
 
-    def __init__(self, session: WriteSession, stager: Stager, stop: StopToken, host: str, *, is_gentle: bool) -> None:
+    def __init__(
+        self, session: WriteSession, stager: Stager, stop: StopToken, host: str, *, is_gentle: Callable[[], bool]
+    ) -> None:
         self._session = session
         self._files = session.files
         self._stager = stager
@@ -121,7 +123,7 @@ class Publisher:
         return done
 
     def _make_durable(self) -> None:
-        self._session.make_durable(self._stop, is_gentle=self._is_gentle)
+        self._session.make_durable(self._stop, is_gentle=self._is_gentle())
 
     def _verify(self, item: StagedDataset) -> None:
         check_staged(self._stager, item, item.blobs.values(), self._stop)

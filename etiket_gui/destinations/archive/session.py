@@ -172,9 +172,12 @@ class WriteSession:
     def make_durable(self, stop: StopToken, *, is_gentle: bool) -> None:
         """Everything written so far survives a power cut when this returns. Raises OSError and Stopped.
 
-        ``is_gentle`` syncs file by file, so that nobody else's unwritten data has to be waited for.
+        ``is_gentle`` syncs file by file and with rests between, so that nobody else's unwritten data has to be waited
+        for, and nobody else waits for long.
         """
-        if is_gentle or not self._sync_all(stop):
+        if is_gentle:
+            self.files.sync_gently(self.unsynced_files, list(self.unsynced_folders.values()), stop.check)
+        elif not self._sync_all(stop):
             self.files.sync_each(self.unsynced_files, list(self.unsynced_folders.values()), stop.check)
         self.unsynced_files.clear()
         self.unsynced_folders.clear()

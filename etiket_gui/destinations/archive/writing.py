@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from etiket_gui.destinations.api import Checkpoint, Receipt
@@ -25,7 +25,7 @@ GROUP_BYTES = 512 * 1024 * 1024
 
 
 class BatchWriter:
-    """Writes one batch in one session. ``is_gentle``: something is being measured, so small steps."""
+    """Writes one batch in one session. ``is_gentle`` says at any time whether something is measured: small steps."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class BatchWriter:
         stop: StopToken,
         host: str,
         *,
-        is_gentle: bool,
+        is_gentle: Callable[[], bool],
     ) -> None:
         self._session = session
         self._floor = floor

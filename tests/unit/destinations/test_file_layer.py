@@ -173,3 +173,26 @@ def test_failed_atomic_write_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         atomic.write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
     assert os.listdir(tmp_path) == ["settings.json"]
+
+
+def test_gentle_syncs_come_one_at_a_time_and_leave_the_disk_to_others_in_between(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    class Watched(FileLayer):
+        def sync_file(self, fd: int) -> None:
+            done.append("file")
+            super().sync_file(fd)
+
+    def rest(seconds: float) -> None:
+        assert 0 <= seconds <= 0.02
+        done.append("rest")
+
+    files = Watched(sleep=rest)
+    top = files.open_root(str(tmp_path))
+    try:
+        _write(files, top, "a", b"x")
+        _write(files, top, "b", b"y")
+        files.sync_gently([(top, "a"), (top, "b")], [(top, "")], lambda: done.append("asked"))
+    finally:
+        files.close_folder(top)
+    assert done == ["file", "asked", "rest", "file", "asked", "rest", "asked", "rest"]

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from etiket_gui.destinations.api import NoCheckpoint
+from etiket_gui.destinations.api import DestinationContext, NoCheckpoint
 from etiket_gui.destinations.archive import large
+from etiket_gui.destinations.archive.destination import ArchiveConfig, ArchiveDestination
 from etiket_gui.domain.stopping import NoProgress, StopToken
 from etiket_gui.osys.files import FileLayer
 from tests.support.archive_bench import LINUX_ONLY, MIB, Archive
-from tests.support.outgoing import outgoing
+from tests.support.outgoing import AGENT, outgoing
 
 
 class MeasuredFiles(FileLayer):
@@ -48,4 +49,30 @@ def test_a_copy_begins_with_a_small_step_and_takes_larger_ones_only_where_they_a
     archive.connect(files).push(item, NoCheckpoint(), NoProgress(), StopToken())
     assert files.asked_bytes[0] == MIB
     assert max(files.asked_bytes) == largest_bytes
+    archive.check_whole()
+
+
+@LINUX_ONLY
+def test_the_steps_are_small_as_long_as_something_is_measured_also_where_that_begins_in_the_middle_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, object] = {}
+
+    class Watched(MeasuredFiles):
+        def copy_range(self, source_fd: int, fd: int, offset: int, length_bytes: int) -> int:
+            options["measuring"] = 4 * MIB <= offset < 12 * MIB
+            return super().copy_range(source_fd, fd, offset, length_bytes)
+
+    files = Watched(1e9)
+    monkeypatch.setattr(large, "time", SimpleNamespace(monotonic=lambda: files.now_s))
+    archive = Archive(tmp_path)
+    item = outgoing(archive.measured("run", {"large.bin": os.urandom(24 * MIB)}))
+    context = DestinationContext(AGENT, "host", tmp_path, options=options)
+    destination = ArchiveDestination(ArchiveConfig(path=archive.root), context, files=files)
+    destination.push(item, NoCheckpoint(), NoProgress(), StopToken())
+    small = [size for size in files.asked_bytes if size < MIB]
+    assert set(small) == {64 * 1024}
+    assert sum(small) <= 8 * MIB
+    assert files.asked_bytes[0] == MIB
+    assert files.asked_bytes[-1] >= MIB
     archive.check_whole()

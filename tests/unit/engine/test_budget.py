@@ -24,7 +24,7 @@ def test_while_measuring_one_worker_five_megabytes_per_second_and_large_files_la
     budget = _budget()
     budget.note_sign_of_life(1, 100.0)
     allowance = budget.allowance(101.0, has_small_waiting=True, oldest_unsafe_s=60.0)
-    assert allowance == Allowance(1, 5e6, large_files=False, is_measuring=True)
+    assert allowance == Allowance(1, 5e6, large_files=False, is_measuring=True, is_gentle=True)
     assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=60.0).large_files
 
 
@@ -66,7 +66,7 @@ def test_as_long_as_nobody_has_looked_the_engine_goes_as_slowly_as_beside_a_meas
     budget = _budget()
     assert budget.note_unknown(1, 100.0) == 100.0 + FIRST_LOOK_S
     budget.note_unknown(2, 100.0)
-    slow = Allowance(1, 5e6, large_files=True, is_measuring=False)
+    slow = Allowance(1, 5e6, large_files=True, is_measuring=False, is_gentle=True)
     assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=None) == slow
     budget.note_known(1)
     assert budget.allowance(101.0, has_small_waiting=False, oldest_unsafe_s=None) == slow

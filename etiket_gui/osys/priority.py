@@ -9,11 +9,14 @@ import logging
 import os
 import sys
 
+from etiket_gui.domain import guards
+
 logger = logging.getLogger(__name__)
 
 #: Low, but not starved: a machine that measures day and night must still archive.
 _NICE = 10
 _LOWEST_BEST_EFFORT = 7
+_AUTOGROUP = "/proc/self/autogroup"
 _IOPOL_TYPE_DISK, _IOPOL_SCOPE_PROCESS, _IOPOL_UTILITY = 0, 0, 4
 
 
@@ -57,6 +60,25 @@ else:
                 os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         except OSError as error:
             logger.info("The processor priority could not be lowered: %s", error)
+        if sys.platform == "linux" and guards.is_on("session-is-lowered-too"):
+            _lower_session()
+
+    def _lower_session() -> None:
+        """Linux shares the processors between sessions first (autogroups, sched(7)): nice only counts within one.
+
+        Only a session of our own is lowered, never the terminal that somebody works in.
+        """
+        if os.getsid(0) != os.getpid():
+            return
+        try:
+            with open(_AUTOGROUP, "r+", encoding="ascii") as file:
+                if int(file.read().rpartition(" ")[2]) < _NICE:
+                    file.seek(0)
+                    file.write(str(_NICE))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            logger.info("The processor priority of the session could not be lowered: %s", error)
 
     if sys.platform == "linux":
 

@@ -50,6 +50,8 @@ class EngineDriver:
         self.home = Home.locate(folder / "home")
         self.home.prepare()
         self.settings = Settings(**{"worker_count": 1, **settings})
+        #: As in the program when true; tests go on as fast as the machine can.
+        self.has_low_priority = False
         self.archives: list[Path] = []
         self.events: list[Event] = []
         self._clock = clock
@@ -115,7 +117,11 @@ class EngineDriver:
     def start(self) -> EngineDriver:
         """Start an engine on the home; its turns are the test's."""
         self._engine = Engine(
-            self.home, self.settings, listeners=[self.events.append], clock=self._clock, has_low_priority=False
+            self.home,
+            self.settings,
+            listeners=[self.events.append],
+            clock=self._clock,
+            has_low_priority=self.has_low_priority,
         )
         self._engine.start()
         return self

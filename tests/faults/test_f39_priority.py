@@ -1,0 +1,50 @@
+"""F39: what works beside a measurement is below it for the processors, whichever session the measurement runs in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.engine_driver import EngineDriver, write_dataset
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+
+pytestmark = pytest.mark.skipif(
+    not _AUTOGROUP.exists(), reason="this kernel does not share the processors between sessions (autogroups)"
+)
+
+
+def _session_nice(process_id: int) -> int:
+    return int(Path(f"/proc/{process_id}/autogroup").read_text("ascii").rpartition(" ")[2])
+
+
+@pytest.mark.fault("F39", guard="session-is-lowered-too")
+def test_the_sessions_of_all_children_are_below_those_in_which_somebody_measures(tmp_path: Path) -> None:
+    root = tmp_path / "measurements"
+    write_dataset(root, "one")
+    before = _session_nice(os.getpid())
+    driver = EngineDriver(tmp_path)
+    driver.has_low_priority = True
+    driver.add_archive()
+    driver.add_source("folder", "lab", {"root_directory": str(root), "level": 1, "settle_time": 0.3})
+    with driver:
+        driver.until_archived("one")
+        nice = {child.pid: _session_nice(child.pid) for child in psutil.Process().children()}
+    assert len(nice) >= 2, "a worker and the one that watches"
+    assert set(nice.values()) == {10}
+    assert _session_nice(os.getpid()) == before
+
+
+def test_the_session_of_a_terminal_is_left_as_it_is() -> None:
+    script = (
+        "import os; from etiket_gui.osys.priority import lower_priority; lower_priority();"
+        "print(open('/proc/self/autogroup').read(), os.getsid(0) == os.getpid())"
+    )
+    inside = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert inside[-1] == "False"
+    assert int(inside[-2]) == _session_nice(os.getpid())

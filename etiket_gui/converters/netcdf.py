@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
 import shutil
@@ -206,7 +207,7 @@ def _create(group: h5py.Group, variable: Variable, dims: Mapping[str, int]) -> h
         # A dimension of no length can only be an unlimited one in netCDF.
         options["maxshape"] = tuple(None if size == 0 else size for size in shape)
         options["chunks"] = tuple(max(1, min(size, 1024)) for size in shape)
-    elif shape and int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= compressed_from_bytes():
+    elif shape and math.prod(shape) * dtype.itemsize >= compressed_from_bytes():
         options["chunks"] = _chunks(shape, dtype.itemsize)
         if not isinstance(variable.dtype, Text):
             options |= {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True}
@@ -245,13 +246,19 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
 
 
 def _fill(dataset: h5py.Dataset, variable: Variable, stop: StopToken) -> None:
-    shape = dataset.shape
-    count = int(np.prod(shape, dtype=np.int64))
+    # Asked once: HDF5 finds each of these out anew.
+    shape, dtype, chunks, path = dataset.shape, dataset.dtype, dataset.chunks, dataset.file.filename
+    count = math.prod(shape)
     done = 0
     waiting: list[np.ndarray[Any, Any]] = []
     waiting_count = 0
-    row = int(np.prod(shape[1:], dtype=np.int64))
-    band = row * (dataset.chunks[0] if dataset.chunks else max(1, CHUNK_BYTES // max(1, row * dataset.dtype.itemsize)))
+    row = math.prod(shape[1:])
+    band = row * (chunks[0] if chunks else max(1, CHUNK_BYTES // max(1, row * dtype.itemsize)))
+
+    def put(start: int, flat: np.ndarray[Any, Any]) -> None:
+        _check_room(path)
+        _put(dataset, variable, start, flat, shape, dtype)
+
     for block in variable.blocks():
         stop.check()
         if block.ndim > 1 and block.shape[1:] != shape[1:]:
@@ -268,33 +275,41 @@ def _fill(dataset: h5py.Dataset, variable: Variable, stop: StopToken) -> None:
             whole = waiting_count // band * band
             for start in range(0, whole, band):
                 stop.check()
-                _put(dataset, variable, done + start, joined[start : start + band])
+                put(done + start, joined[start : start + band])
             done += whole
             waiting, waiting_count = [joined[whole:].copy()], waiting_count - whole
     if waiting_count:
-        _put(dataset, variable, done, np.concatenate(waiting))
+        put(done, np.concatenate(waiting))
     done += waiting_count
     if done != count:
         raise CannotConvert(f"The blocks of {variable.name!r} hold {done} of the {count} values of {shape}.")
 
 
-def _put(dataset: h5py.Dataset, variable: Variable, start: int, flat: np.ndarray[Any, Any]) -> None:
+def _put(
+    dataset: h5py.Dataset,
+    variable: Variable,
+    start: int,
+    flat: np.ndarray[Any, Any],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> None:
     """Write whole rows from the flat position on."""
-    _check_room(dataset.file.filename)
-    values = flat
+    row = math.prod(shape[1:])
+    if shape and (flat.size % row or start % row):
+        raise CannotConvert(f"The blocks of {variable.name!r} do not fill its last row.")
     if isinstance(variable.dtype, Text):
         values = np.array([_storable(str(value)) for value in flat], dtype=object)
-    elif flat.dtype != dataset.dtype:
-        values = flat.astype(dataset.dtype)
-    if not dataset.shape:
-        dataset[()] = values[0]
-        return
-    row = int(np.prod(dataset.shape[1:], dtype=np.int64))
-    if flat.size % row or start % row:
-        raise CannotConvert(f"The blocks of {variable.name!r} do not fill its last row.")
+        if not shape:
+            dataset[()] = values[0]
+            return
+    else:
+        values = np.ascontiguousarray(flat, dtype=dtype)
+        if flat.size == math.prod(shape):
+            # All at once, without the selection that h5py works out for a part.
+            dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, values.reshape(shape))
+            return
     first = start // row
-    rows = flat.size // row
-    dataset[first : first + rows] = values.reshape((rows, *dataset.shape[1:]))
+    dataset[first : first + flat.size // row] = values.reshape((flat.size // row, *shape[1:]))
 
 
 def _check_room(path: str) -> None:
@@ -321,7 +336,11 @@ def _write_attribute(target: h5py.Group | h5py.Dataset, name: str, value: Any) -
         target.attrs.create(key, texts, dtype=_TEXT_DTYPE)
     elif array.dtype.kind == "b":
         target.attrs.create(key, array.astype(np.int8))
-    elif array.dtype.kind in "iufc":
+    elif array.dtype.kind in "iuf":
+        # As for texts.
+        space = h5py.h5s.create_simple(array.shape)
+        h5py.h5a.create(target.id, key.encode(), h5py.h5t.py_create(array.dtype, logical=True), space).write(array)
+    elif array.dtype.kind == "c":
         target.attrs.create(key, array)
     else:
         raise CannotConvert(f"The attribute {name!r} is a {type(value).__name__}, which a netCDF4 file cannot hold.")

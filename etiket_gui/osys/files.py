@@ -65,6 +65,16 @@ def open_source(path: str) -> int:
     return os.open(extended(path), _READ)
 
 
+def let_read_ahead(fd: int, *, is_wanted: bool) -> None:
+    """Whether the system may read more of an open file than is asked for; a hint that may be ignored.
+
+    On some systems that is 8 MiB at a time, for which everybody else's requests wait.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_NORMAL if is_wanted else os.POSIX_FADV_RANDOM)
+
+
 def read_at(fd: int, buffer: memoryview, offset: int) -> int:
     """Fill the buffer from that offset; returns how many bytes there were. Raises OSError."""
     if sys.platform != "win32":

@@ -29,7 +29,7 @@ from etiket_gui.domain.content import SourceFile
 from etiket_gui.domain.errors import DestinationFull, EtiketError, SourceChanged, Stopped, source_error
 from etiket_gui.domain.stopping import Progress, StopToken
 from etiket_gui.osys.durability import NotSupported
-from etiket_gui.osys.files import FileLayer, Folder, open_source, read_at
+from etiket_gui.osys.files import FileLayer, Folder, let_read_ahead, open_source, read_at
 
 _CHUNK_BYTES = 64 * 1024 * 1024
 # The first one is small: in the kernel nobody can stop it, and on a slow share it takes as long as it takes.
@@ -279,11 +279,15 @@ class LargeCopier:
         chunk = _FIRST_CHUNK_BYTES
         is_sparse = getattr(run.before, "st_blocks", size_bytes) * 512 < size_bytes
         saved_s = time.monotonic()
+        was_gentle = False
         run.tell(run.offset)
         while run.offset < size_bytes:
             self._stop.check()
             start_s = time.monotonic()
             is_gentle = self._is_gentle()
+            if is_gentle is not was_gentle:
+                let_read_ahead(run.source_fd, is_wanted=not is_gentle)
+                was_gentle = is_gentle
             if is_sparse and (hole := self._hole(run)):
                 count = hole
             else:

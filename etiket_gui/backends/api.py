@@ -118,6 +118,8 @@ class Backend(ABC):
     scope_policy: ClassVar[ScopePolicy] = ScopePolicy.OPTIONAL
     live_sync: ClassVar[bool] = False
     realm: ClassVar[Realm] = Realm.SOURCE
+    #: Whether nothing of the source is held open while discovery asks the stop token, so that it may rest there.
+    may_rest: ClassVar[bool] = False
     #: What a form calls the source's password; empty where there is none. It goes to the password store alone.
     sign_in_title: ClassVar[str] = ""
 

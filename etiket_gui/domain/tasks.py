@@ -123,7 +123,7 @@ class SourceTraits:
     """What a backend says about a configured source, so that the engine can steer it without knowing it.
 
     Times in seconds; ``folders`` are absolute paths to watch, ``poll_interval_s`` is None where events are trusted.
-    ``files`` are looked at instead of listening to ``folders``.
+    ``files`` are looked at instead of listening to ``folders``. ``may_rest``: a scan may take breaks between folders.
     """
 
     realm: str
@@ -135,6 +135,7 @@ class SourceTraits:
     share: str = ""
     is_recursive: bool = True
     files: tuple[str, ...] = ()
+    may_rest: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; :meth:`from_json` turns it back."""

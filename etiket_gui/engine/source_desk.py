@@ -25,6 +25,7 @@ from etiket_gui.engine.desk import Desk
 from etiket_gui.engine.discovery import Discovery, LookResult
 from etiket_gui.engine.mass_change import ANSWER
 from etiket_gui.engine.retry import Circuit
+from etiket_gui.engine.scan_plan import ScanPlan
 from etiket_gui.engine.settle import SettleBook
 from etiket_gui.engine.unreadable import Unreadable
 from etiket_gui.engine.workers import RunningTask
@@ -32,15 +33,10 @@ from etiket_gui.store.rows import FoundOutcome, SourceRow
 
 log = logging.getLogger(__name__)
 
-_SCAN_TIMES = 300.0
-#: Each interval in which a sound watcher missed nothing makes the next longer, up to this.
-_LONGEST_SCAN_TIMES = 1000.0
-_LONGEST_TRUST_S = 7200.0
 _IDENTIFIERS_PER_LOOK = 500
 _MANY_PATHS = 2000
 _SAME_FOLDER_SHARE = 0.5
 _LOOK_SOON_S = 2.0
-_SCAN_SOON_S = 2.0
 #: How often a running measurement is looked at, where its backend can tell the newest points.
 _LIVE_LOOK_S = 1.0
 _LIVE_LOOK_SHARE_S = 5.0
@@ -77,9 +73,7 @@ class SourceDesk:
         self.is_retired = False
         #: Whether every change of this source is being told just now.
         self.is_watch_sound: Callable[[], bool] = lambda: False
-        #: How many intervals one after the other were watched as a whole without anything missed.
-        self._clean_intervals = 0
-        self._is_scan_wanted_soon = False
+        self._plan = ScanPlan()
         #: A person waits for the next look at everything.
         self._is_asked_for = False
         self._discovery: Discovery | None = None
@@ -106,8 +100,13 @@ class SourceDesk:
 
     @property
     def is_looking(self) -> bool:
-        """Whether a look is under way."""
-        return self._task is not None
+        """Whether a look is under way that is worth a word."""
+        return self._task is not None and not self._is_resting
+
+    @property
+    def _is_resting(self) -> bool:
+        """Whether a scan is under way that nobody waits for, and that makes way for anything else."""
+        return self._task is not None and self._task.body.get("is_leisurely") is True and not self._task.is_hurried
 
     @property
     def next_settle_due_s(self) -> float | None:
@@ -119,7 +118,7 @@ class SourceDesk:
     @property
     def wake_at_s(self) -> float | None:
         """When this source wants the coordinator next (monotonic): a settling dataset, or another try."""
-        if self._task is not None or self.is_blocked:
+        if (self._task is not None and not self._is_resting) or self.is_blocked:
             return None
         if self.circuit.failures:
             return self.circuit.try_at_s
@@ -156,19 +155,25 @@ class SourceDesk:
     def request_scan(self) -> None:
         """Look through everything as soon as possible, also a source that was away."""
         self.is_scan_due = self._is_asked_for = True
+        self._plan.is_routine = False
         self.circuit.try_now(self._desk.clock.monotonic_s())
 
     def scan_soon(self) -> None:
-        """Events are told only from now on: what happened between the last scan and now is found by another one."""
-        self._is_scan_wanted_soon = True
-        # The interval that the next scan ends was not watched from its beginning.
-        self._clean_intervals = -1
-        if self.finished_scans and self._task is None:
+        """Watching began only now."""
+        self._plan.want_soon()
+        if self._task is not None:
+            self._desk.pool.hurry(self._task)
+        elif self.finished_scans:
             self._plan_next_scan(0.0)
 
     def dispatch(self) -> None:
         """Start the look that is due most, if a worker is free. Called outside of any store transaction."""
-        if self._task is not None or not self._may_try():
+        if self._task is not None:
+            waits = self.is_scan_due or self._dirty_paths or self._look_now or self._due_identifiers()
+            if waits and self._is_resting:
+                self._desk.pool.hurry(self._task)
+            return
+        if not self._may_try():
             return
         if self.traits is None:
             self._start(TaskKind.DESCRIBE_SOURCE, {})
@@ -207,20 +212,28 @@ class SourceDesk:
 
     def _start_look(self, request: Mapping[str, Any]) -> bool:
         is_scan = "identifiers" not in request and "paths" not in request
-        if not self._start(TaskKind.DISCOVER, {"request": request}, context=request):
+        may_rest = is_scan and self._may_rest()
+        if not self._start(TaskKind.DISCOVER, {"request": request, "is_leisurely": may_rest}, context=request):
             return False
         self._result = LookResult()
         if is_scan:
-            self.is_scan_due = False
+            self.is_scan_due = self._plan.is_routine = False
             self._announced.keep(self._dirty_paths)
             self._dirty_paths.clear()
-            self.scan_begun_s = self._desk.clock.monotonic_s()
-            self._desk.emit(ScanStarted(self.row.id, self.row.name))
+            if not may_rest:
+                self.scan_begun_s = self._desk.clock.monotonic_s()
+                self._desk.emit(ScanStarted(self.row.id, self.row.name))
         for identifier in request.get("identifiers", ()):
             self._look_now.discard(identifier)
             if self._discovery is not None:
                 self._discovery.look_again.pop(identifier, None)
         return True
+
+    def _may_rest(self) -> bool:
+        if self.traits is None or not self.traits.may_rest or self.traits.poll_interval_s is not None:
+            return False
+        is_sound = self.is_watched and self.is_watch_sound()
+        return self._plan.may_rest(is_watch_sound=is_sound, is_asked_for=self._is_asked_for)
 
     def _start(self, kind: TaskKind, body: Mapping[str, Any], context: Any = None) -> bool:
         self._task = self._desk.pool.start_task(
@@ -369,22 +382,16 @@ class SourceDesk:
             self._ask()
         elif summary.seen_count == 0:
             self._set_state(SourceState.EMPTY, f"{self._root()} holds no dataset.")
-            writer.open_problem(
-                "source",
-                f"source:{self.row.id}",
-                SourceEmpty(
-                    f"{self._root()} holds no dataset"
-                    + (f", but {summary.stray_files} files outside of any dataset." if summary.stray_files else ".")
-                ),
-                source_id=self.row.id,
-            )
+            stray = f", but {summary.stray_files} files outside of any dataset" if summary.stray_files else ""
+            empty = SourceEmpty(f"{self._root()} holds no dataset{stray}.")
+            writer.open_problem("source", f"source:{self.row.id}", empty, source_id=self.row.id)
         else:
             self._set_state(SourceState.OK, "")
             writer.close_problem(f"source:{self.row.id}")
         self.row = writer.source(self.row.id)
         is_watched = self.is_watched and self.is_watch_sound() and self.finished_scans > 1
         is_doubted = bool(missed_count) or self._announced.due_s is not None or self._result.was_missed
-        self._clean_intervals = self._clean_intervals + 1 if is_watched and not is_doubted else 0
+        self._plan.judge(is_watched=is_watched, is_doubted=is_doubted)
         self._plan_next_scan(summary.duration_s)
         self._desk.diary.looked_through(
             self.row.id, self.row.name, seen_count=summary.seen_count, duration_s=summary.duration_s,
@@ -409,25 +416,19 @@ class SourceDesk:
         if missed_count:
             self._desk.writer.add_missed(self.row.id, missed_count)
             self.row = self._desk.writer.source(self.row.id)
-            self._clean_intervals = 0
+            self._plan.clean_intervals = 0
             self._plan_next_scan(self.row.last_scan_duration_s)
         self._plan_doubt()
 
     def _plan_next_scan(self, duration_s: float) -> None:
-        scan_times = _SCAN_TIMES if guards.is_on("paced-scan") else 0.0
-        interval_s = max(self._desk.settings.scan_interval_min_s, scan_times * duration_s)
-        if self._clean_intervals > 0 and scan_times:
-            longer = min(_LONGEST_SCAN_TIMES, scan_times * (1 + self._clean_intervals))
-            interval_s = max(interval_s, min(longer * duration_s, _LONGEST_TRUST_S))
-        if self.traits is not None and self.traits.poll_interval_s is not None:
-            interval_s = max(self.traits.poll_interval_s, 30.0 * duration_s)
-        if self._is_scan_wanted_soon:
-            self._is_scan_wanted_soon = False
-            interval_s = _SCAN_SOON_S
-        self._desk.timers.at(("scan", self.row.id), self._desk.clock.monotonic_s() + interval_s, self._scan_is_due)
+        poll_interval_s = self.traits.poll_interval_s if self.traits is not None else None
+        in_s = self._plan.next_in_s(duration_s, self._desk.settings.scan_interval_min_s, poll_interval_s)
+        self._desk.timers.at(("scan", self.row.id), self._desk.clock.monotonic_s() + in_s, self._scan_is_due)
 
     def _scan_is_due(self) -> None:
-        self.is_scan_due = self.is_scan_due or guards.is_on("reconcile")
+        if guards.is_on("reconcile"):
+            self._plan.is_routine = not self.is_scan_due
+            self.is_scan_due = True
 
     def _take_error(self, task: RunningTask, error: EtiketError) -> None:
         request = task.context if isinstance(task.context, Mapping) else {}
@@ -478,12 +479,8 @@ class SourceDesk:
         reason = f"{told} of {self.row.name} changed or vanished within an hour."
         if self.row.state is not SourceState.ASKING:
             self._set_state(SourceState.ASKING, reason)
-            self._desk.writer.open_problem(
-                "source",
-                f"source:{self.row.id}",
-                ManyChanged(reason),
-                source_id=self.row.id,
-            )
+            problem = ManyChanged(reason)
+            self._desk.writer.open_problem("source", f"source:{self.row.id}", problem, source_id=self.row.id)
 
     def accept_mass_change(self) -> None:
         """A person said the changes are meant: look at everything again and go on."""

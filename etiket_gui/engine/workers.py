@@ -49,6 +49,7 @@ class RunningTask:
     started_s: float
     context: Any = None
     is_cancelled: bool = False
+    is_hurried: bool = False
 
     @property
     def lane(self) -> str:
@@ -230,6 +231,9 @@ class WorkerPool:
         ``may_queue``: a move may also wait behind a short one.
         """
         lane = kind.lane
+        if not self.can_take(kind):
+            for task in [task for worker in self._workers for task in worker.busy[lane]]:
+                self.hurry(task)
         if self.can_take(kind):
             candidates = [worker for worker in self._alive() if not worker.busy[lane]]
             worker = candidates[0] if candidates else self._start_worker()
@@ -254,6 +258,12 @@ class WorkerPool:
         """Start all workers that may run, ahead of work that is expected."""
         while len([worker for worker in self._workers if not worker.is_retiring]) < self._limit:
             self._start_worker()
+
+    def hurry(self, task: RunningTask) -> None:
+        """Somebody waits for a task that takes its time; harmless for any other."""
+        if task.body.get("is_leisurely") and not task.is_hurried:
+            task.is_hurried = True
+            self._send(task.worker, {"hurry": task.id})
 
     def cancel(self, task: RunningTask) -> None:
         """Ask a task to stop; its answer still comes."""

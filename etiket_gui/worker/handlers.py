@@ -28,6 +28,7 @@ from etiket_gui.osys.remote import share_of
 from etiket_gui.store.quick import KnownDatasetsReader
 from etiket_gui.worker.checkpoints import FileCheckpoint
 from etiket_gui.worker.lanes import Handler, Task
+from etiket_gui.worker.leisure import Leisure
 from etiket_gui.worker.live import Sent, follow, send_provisional
 from etiket_gui.worker.pace import Pace, PacedProgress
 from etiket_gui.worker.scratch import scratch_folder
@@ -146,6 +147,7 @@ class Workshop:
             share=share or "",
             is_recursive=plan.is_recursive,
             files=plan.files,
+            may_rest=backend.may_rest,
         )
         return {"traits": traits.to_json()}
 
@@ -166,10 +168,16 @@ class Workshop:
                 task.tell("found", rows=list(rows))
                 rows.clear()
 
+        if task.body.get("is_leisurely"):
+            task.stop.leisure = Leisure()
         with KnownDatasetsReader(self._home.store_path, spec.id) as known:
             summary = backend.discover(request, known, report, task.stop)
         if rows:
             task.tell("found", rows=rows)
+        if (leisure := task.stop.leisure) is not None:
+            # What the look took, from which the next one is planned; rests are no work.
+            worked_s = max(0.0, summary.duration_s - leisure.rested_s)
+            summary = dataclasses.replace(summary, duration_s=worked_s)
         return {"summary": summary.to_json()}
 
     def transfer(self, task: Task) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, ProgramError, Stopped
 from etiket_gui.domain.stopping import StopToken
+from etiket_gui.worker.leisure import Leisure
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,28 @@ class BeatingStopToken(StopToken):
     def __init__(self) -> None:
         super().__init__()
         self.asked_at_s = time.monotonic()
+        #: Of a look that nobody waits for.
+        self.leisure: Leisure | None = None
+
+    def stop(self) -> None:
+        """Ask the work to end as soon as it can, also from a rest."""
+        super().stop()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Ask a look that takes its time to take none any more."""
+        if self.leisure is not None:
+            self.leisure.hurry()
 
     def check(self) -> None:
-        """Note a sign of life; raise Stopped when the work was asked to end."""
-        self.asked_at_s = time.monotonic()
+        """Note a sign of life; raise Stopped when the work was asked to end. May rest where nobody waits."""
+        self._live()
+        if self.leisure is not None:
+            self.leisure.rest_if_due(self._live)
         super().check()
+
+    def _live(self) -> None:
+        self.asked_at_s = time.monotonic()
 
     @property
     def is_stopped(self) -> bool:
@@ -85,6 +103,12 @@ class Lane:
         if guards.is_on("cancel-ends-work"):
             task.stop.stop()
         return True
+
+    def hurry(self, task_id: int) -> None:
+        """Ask the task of that id to take no time off any more; harmless when this lane does not know it."""
+        task = self._waiting.get(task_id)
+        if task is not None:
+            task.stop.hurry()
 
     def stop(self) -> None:
         """Cancel everything and end the thread after the present step."""

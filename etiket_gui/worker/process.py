@@ -134,6 +134,9 @@ def _obey(
         options.update(message["options"])
     if "cancel" in message:
         any(lane.cancel(message["cancel"]) for lane in lanes.values())
+    if "hurry" in message:
+        for lane in lanes.values():
+            lane.hurry(message["hurry"])
     if "task" in message:
         kind = TaskKind(message["kind"])
         lane = lanes[kind.lane]

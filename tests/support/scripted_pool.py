@@ -49,6 +49,7 @@ class ScriptedPool:
         self._numbers = itertools.count(1)
         self._due: list[tuple[float, int, Any, Message, Script]] = []
         self._tasks: dict[int, Any] = {}
+        self.hurried: list[Any] = []
 
     process_ids: tuple[int, ...] = ()
 
@@ -71,6 +72,12 @@ class ScriptedPool:
             self.rates.append((self.clock.now_ns(), rate_bytes_per_s))
         self.workers, self.rate_bytes_per_s = workers, rate_bytes_per_s
 
+    def hurry(self, task: Any) -> None:
+        """Somebody waits for a task that takes its time."""
+        if task.body.get("is_leisurely") and not task.is_hurried:
+            task.is_hurried = True
+            self.hurried.append(task)
+
     def can_take(self, kind: TaskKind) -> bool:
         """Whether a lane is free."""
         lane = kind.lane
@@ -86,7 +93,9 @@ class ScriptedPool:
         """Begin to play a task."""
         if not self.can_take(kind):
             return None
-        task = SimpleNamespace(id=next(self._numbers), kind=kind, body=body, on_message=on_message, context=context)
+        task = SimpleNamespace(
+            id=next(self._numbers), kind=kind, body=body, on_message=on_message, context=context, is_hurried=False
+        )
         self._tasks[task.id] = task
         self._plan(task, self._script(kind, body))
         return task

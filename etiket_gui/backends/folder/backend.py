@@ -58,6 +58,8 @@ class FolderBackend(FileBackend):
     identifier: ClassVar[str] = "folder"
     title: ClassVar[str] = "Folders of files"
     config_class: ClassVar[type[SourceConfig]] = FolderConfig
+    #: No folder is open between two of them.
+    may_rest: ClassVar[bool] = True
     config: FolderConfig
 
     def __init__(self, config: SourceConfig, context: BackendContext) -> None:

@@ -30,7 +30,10 @@ class Watched:
         self.is_sound = True
         self.names = [f"run {number}" for number in range(20)]
         pool = self.played.pool
-        pool.traits = dataclasses.replace(pool.traits, poll_interval_s=None)
+        pool.traits = dataclasses.replace(pool.traits, poll_interval_s=None, may_rest=True)
+        #: Which of the scans were allowed to take their time, and how long one takes that was.
+        self.leisurely: list[bool] = []
+        self.resting_s = 0.0
         pool.look = self._look
         monkeypatch.setattr(ScriptedPool, "_script", self._script(ScriptedPool._script))
         self.played.coordinator.watching.is_sound = lambda source_id: self.is_sound  # type: ignore[method-assign]
@@ -49,6 +52,10 @@ class Watched:
             is_scan = kind is TaskKind.DISCOVER and not {"identifiers", "paths"} & set(body["request"])
             if is_scan:
                 self.scans_s.append(self.played.clock.monotonic())
+                self.leisurely.append(body["is_leisurely"])
+                if body["is_leisurely"]:
+                    rest_s, self.resting_s = self.resting_s, 0.0
+                    yield rest_s, {"event": "found", "rows": []}
             for after_s, message in real(pool, kind, body):
                 if is_scan and message["event"] == "done":
                     message["result"]["summary"]["duration_s"] = SCAN_S
@@ -152,6 +159,48 @@ def test_interval_that_was_not_watched_from_its_beginning_earns_no_trust(watched
     watched.played.coordinator._watcher_began(watched.source.row.id)
     watched.played.pass_time(2 * HOUR_S)
     assert watched.pauses_s()[:3] == [62, 1200, 2400]
+
+
+def test_scan_takes_its_time_once_the_watcher_has_earned_trust(watched: Watched) -> None:
+    watched.played.pass_time(2 * HOUR_S + 60)
+    assert watched.leisurely == [False, False, True, True], "the second one ends the first interval that was watched"
+    watched.is_sound = False
+    watched.played.pass_time(2 * HOUR_S)
+    assert not any(watched.leisurely[5:]), "without a sound watcher the scan is what finds changes"
+
+
+def test_scan_that_a_person_asks_for_takes_no_time_off(watched: Watched) -> None:
+    watched.played.pass_time(2 * HOUR_S)
+    watched.source.request_scan()
+    watched.played.pass_time(1.0)
+    assert watched.leisurely[-1] is False
+
+
+def test_source_that_cannot_rest_never_does(watched: Watched) -> None:
+    watched.played.pool.traits = dataclasses.replace(watched.played.pool.traits, may_rest=False)
+    watched.played.pass_time(4 * HOUR_S)
+    assert not any(watched.leisurely)
+
+
+@pytest.mark.parametrize("what", ["a path", "another scan", "the watcher began", "a dataset"])
+def test_resting_scan_makes_way_for_whatever_comes(watched: Watched, what: str) -> None:
+    watched.played.pass_time(HOUR_S)
+    watched.resting_s = 1000.0
+    watched.played.pass_time(HOUR_S / 4)
+    assert watched.leisurely[-1]
+    assert (watched.source.has_work, watched.source.is_looking) == (True, False), "it is under way, and no news"
+    assert watched.played.pool.hurried == []
+    match what:
+        case "a path":
+            watched.source.mark_dirty(["/measurements/run 1"])
+        case "another scan":
+            watched.source.request_scan()
+        case "the watcher began":
+            watched.source.scan_soon()
+        case "a dataset":
+            watched.source.look_at(["run 1"])
+    watched.played.pass_time(1.0)
+    assert [task.kind for task in watched.played.pool.hurried] == [TaskKind.DISCOVER]
 
 
 def _watching(played: Played) -> Any:

@@ -96,7 +96,9 @@ def test_only_what_happened_is_reported(
     (found,) = source.hint().values()
     assert (found.identifier, found.name) == (guid_of(run_id), "better name")
     file.annotate(3, "operator", "A. Person")
-    assert list(source.hint()) == [guid_of(3)]
+    # Old runs are gone through in milliseconds: all of these at once, or on a busy machine in a few turns.
+    hints = (list(source.hint()) for _ in range(40))
+    assert next(filter(None, hints), []) == [guid_of(3)]
     file.close()
     assert source.look() == {}
 

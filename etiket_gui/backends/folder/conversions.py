@@ -166,7 +166,9 @@ class Conversions:
             result.problems.append(error)
         except ConversionFailed as error:
             where = "" if os.path.basename(item.name) in error.reason else f"{item.name}: "
-            result.problems.append(ConversionFailed(f"{where}{error.reason} ({name} {kind.version})", path=item.path))
+            why = error.reason.rstrip(".")
+            sentence = f"{where}{why} ({name} {kind.version})."
+            result.problems.append(ConversionFailed(sentence, path=item.path))
         except BaseException as error:
             # Whatever a plug-in raises, SystemExit too: the rest of the dataset goes on.
             log.exception("The converter %s raised while it converted %s.", name, item.path)

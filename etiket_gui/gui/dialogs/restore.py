@@ -91,6 +91,8 @@ class RestoreDialog(QDialog):
         self.target.setObjectName("restore-target")
         self.target.setAccessibleName(self.tr("Into which folder"))
         self.target.setText(str(_usual_folder()))
+        self.target.setToolTip(self.target.text())
+        self.target.textChanged.connect(self.target.setToolTip)
         self.target.textChanged.connect(lambda _: self._check())
         choose = QPushButton(self.tr("Choose…"))
         choose.setObjectName("restore-choose")

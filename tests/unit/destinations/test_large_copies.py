@@ -65,6 +65,8 @@ def test_the_steps_are_small_as_long_as_something_is_measured_also_where_that_be
 
     files = Watched(1e9)
     monkeypatch.setattr(large, "time", SimpleNamespace(monotonic=lambda: files.now_s))
+    reads_ahead: list[bool] = []
+    monkeypatch.setattr(large, "let_read_ahead", lambda fd, *, is_wanted: reads_ahead.append(is_wanted))
     archive = Archive(tmp_path)
     item = outgoing(archive.measured("run", {"large.bin": os.urandom(24 * MIB)}))
     context = DestinationContext(AGENT, "host", tmp_path, options=options)
@@ -75,4 +77,5 @@ def test_the_steps_are_small_as_long_as_something_is_measured_also_where_that_be
     assert sum(small) <= 8 * MIB
     assert files.asked_bytes[0] == MIB
     assert files.asked_bytes[-1] >= MIB
+    assert reads_ahead == [False, True]
     archive.check_whole()

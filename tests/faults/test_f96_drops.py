@@ -108,6 +108,8 @@ def test_a_sheet_that_was_closed_is_told_nothing_any_more(qtbot: QtBot, tmp_path
     delete(sheet)
     jobs.start("recognise", {"paths": [str(tmp_path)]}, other, lambda _: told.append("there"))
     qtbot.waitUntil(lambda: "there" in told, timeout=20_000)
+    # The two are looked at beside each other: the first one's answer may come later.
+    qtbot.waitUntil(lambda: not jobs._jobs, timeout=20_000)
     with qtbot.waitSignal(jobs.stopped, timeout=8000):
         jobs.stop()
     jobs.wait()

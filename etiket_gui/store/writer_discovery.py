@@ -15,7 +15,7 @@ from etiket_gui.domain.identity import dataset_uuid
 from etiket_gui.domain.states import Realm, TransferState
 from etiket_gui.store.beginning import beginning_of, is_too_old, take_renewed
 from etiket_gui.store.connection import as_ids, asked, compact
-from etiket_gui.store.elsewhere import found_elsewhere
+from etiket_gui.store.elsewhere import found_elsewhere, leave_to_the_more_complete
 from etiket_gui.store.models import ELSEWHERE, TOO_OLD, datasets, descriptions, problems, receipts, transfers
 from etiket_gui.store.resting import IGNORED_BECAUSE, STILL_WRITTEN, facts_of_datasets, rest
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow, StoredDatasetFacts
@@ -183,6 +183,11 @@ class DiscoveryWriter(ProblemWriter):
         )
         self._make_transfers(source.id, rows)
         self._touch(row["id"] for row in rows)
+        if realm is Realm.WORLD:
+            here = [item for item in new if item.identifier not in elsewhere]
+            left = leave_to_the_more_complete(connection, source.id, source.backend, here)
+            self._close_item_problems(facts.id for facts in left)
+            self._touch(facts.dataset_id for facts in left)
         return made
 
     def _make_transfers(self, source_id: int, rows: Sequence[dict[str, Any]]) -> None:
@@ -279,10 +284,11 @@ class DiscoveryWriter(ProblemWriter):
                 continue
             resting.append(facts)
         outcome = rest(connection, resting)
-        self._close_item_problems(facts.id for facts in resting if facts.state == TransferState.FAILED)
+        # What is archived again has no problem, also where it was to be tried again at once.
+        is_over = {key for key, state in outcome.items() if state is TransferState.ARCHIVED}
+        self._close_item_problems(is_over | {facts.id for facts in resting if facts.state == TransferState.FAILED})
         self._touch(facts.dataset_id for facts in resting)
-        waiting = {facts.dataset_id for facts in resting if outcome[facts.id] is TransferState.WAITING}
-        return sorted(waiting)
+        return sorted({facts.dataset_id for facts in resting if outcome[facts.id] is TransferState.WAITING})
 
     def mark_unsettled(self, pairs: Iterable[tuple[int, str]]) -> None:
         """These (dataset id, reason) are not quiet: what is not sent as it is now is held; what is sending goes on."""
@@ -306,7 +312,7 @@ class DiscoveryWriter(ProblemWriter):
             self._touch(facts.dataset_id for facts in held)
 
     def mark_gone(self, dataset_ids: Sequence[int]) -> None:
-        """These are no longer at their source: counted apart, their problems closed; what was archived stays so."""
+        """These are no longer at their source: counted apart, their problems closed."""
         with self._transaction() as connection:
             connection.execute(_GO, {"ids": as_ids(dataset_ids)})
             self._close_item_problems(facts.id for facts in facts_of_datasets(connection, dataset_ids))

@@ -47,9 +47,30 @@ def test_a_run_that_another_source_has_is_sent_once_and_says_why(bench: StoreBen
     assert [claim.dataset_id for claim in bench.claim()] == [first.dataset_id]
 
 
-def test_a_complete_run_is_not_left_to_a_copy_that_is_not_complete(bench: StoreBench) -> None:
+@pytest.mark.parametrize("state", [RunState.COMPLETE, RunState.LIVE])
+def test_a_copy_that_was_left_makes_way_for_a_run_that_goes_on_or_is_complete(
+    bench: StoreBench, state: RunState
+) -> None:
+    first, second = _find(bench, 0, RunState.INTERRUPTED), _find(bench, 1, state)
+    assert _state(bench, first) == (TransferState.IGNORED, ELSEWHERE_REASON)
+    assert _state(bench, second) == (TransferState.WAITING, "")
+
+
+def test_a_copy_that_was_archived_already_stays_archived_beside_the_complete_run(bench: StoreBench) -> None:
+    first = _find(bench, 0, RunState.INTERRUPTED)
+    bench.send(*bench.claim())
+    second = _find(bench, 1)
+    assert [_state(bench, outcome)[0] for outcome in (first, second)] == [
+        TransferState.ARCHIVED,
+        TransferState.WAITING,
+    ]
+
+
+def test_a_copy_that_made_way_is_taken_again_when_the_complete_run_is_gone(bench: StoreBench) -> None:
     first, second = _find(bench, 0, RunState.INTERRUPTED), _find(bench, 1)
-    assert [_state(bench, outcome)[0] for outcome in (first, second)] == [TransferState.WAITING] * 2
+    bench.writer.mark_gone([second.dataset_id])
+    bench.writer.record_scan(_source(bench, 0).id, DiscoverySummary(1), 0)
+    assert _state(bench, first) == (TransferState.WAITING, "")
 
 
 def test_of_two_that_are_not_complete_the_first_counts(bench: StoreBench) -> None:

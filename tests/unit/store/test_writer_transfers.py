@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from etiket_gui.domain.content import Found
-from etiket_gui.domain.errors import DestinationOffline, PermissionRefused, SourceChanged, SourceGone, Stopped
+from etiket_gui.domain.errors import DestinationOffline, FileBusy, PermissionRefused, SourceChanged, SourceGone, Stopped
 from etiket_gui.domain.states import RetryClass, TransferState
 from etiket_gui.store.rows import NotSent
 from tests.support.clock import SECOND_NS
@@ -174,6 +174,20 @@ def test_what_only_waits_is_no_problem_of_the_dataset(
     assert bench.transfer(dataset_id).reason == error.reason
     assert bench.transfer(dataset_id).attempts == 0
     assert bench.state(dataset_id) is state
+
+
+def test_content_that_is_archived_again_has_no_problem(bench: StoreBench) -> None:
+    before = bench.item("d", fingerprint=1)
+    (dataset_id,) = bench.settle(before)
+    bench.send(*bench.claim())
+    bench.settle(bench.item("d", fingerprint=2))
+    (claim,) = bench.claim()
+    busy = FileBusy("d is being written")
+    bench.writer.record_not_sent([NotSent(claim.transfer_id, dataset_id, busy, TransferState.WAITING, None)])
+    assert len(bench.reader.problems()) == 1
+    bench.settle(before)
+    assert bench.state(dataset_id) is TransferState.ARCHIVED
+    assert bench.reader.problems() == []
 
 
 def test_a_dataset_found_gone_while_it_was_read_is_no_problem(bench: StoreBench) -> None:

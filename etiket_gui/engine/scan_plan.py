@@ -22,8 +22,8 @@ class ScanPlan:
     clean_intervals: int = 0
     #: Events are told only from now on: what happened between the last scan and now is found by another one.
     is_wanted_soon: bool = False
-    #: The scan that is due comes only because its time has come.
-    is_routine: bool = False
+    #: A scan is due because its time has come; one that is due for a reason is known elsewhere.
+    is_routine_due: bool = False
 
     def want_soon(self) -> None:
         """Watching began just now: the interval that the next scan ends was not watched from its beginning."""
@@ -48,7 +48,9 @@ class ScanPlan:
             interval_s = _SCAN_SOON_S
         return interval_s
 
-    def may_rest(self, *, is_watch_sound: bool, is_asked_for: bool) -> bool:
-        """Whether nobody waits for the scan that is due: a sound watcher has told everything for a while."""
-        is_trusted = is_watch_sound and self.clean_intervals > 0
-        return self.is_routine and is_trusted and not is_asked_for
+    def may_rest(self, *, is_watch_sound: bool, is_wanted: bool) -> bool:
+        """Whether nobody waits for the scan that is due: a sound watcher has told everything for a while.
+
+        ``is_wanted``: a person asked for it, or something happened of which only a scan can tell.
+        """
+        return is_watch_sound and self.clean_intervals > 0 and not is_wanted

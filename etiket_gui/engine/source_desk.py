@@ -126,10 +126,11 @@ class SourceDesk:
 
     @property
     def has_work(self) -> bool:
-        """Whether a look is under way or due now, settling datasets not counted."""
+        """Whether a look is under way or due now; settling datasets, and scans that rest, not counted."""
         if self.circuit.failures or self.is_blocked:
-            return self._task is not None
-        return self._task is not None or self.is_scan_due or bool(self._dirty_paths or self._look_now)
+            return self.is_looking
+        is_scan_due = self.is_scan_due or self._plan.is_routine_due
+        return self.is_looking or is_scan_due or bool(self._dirty_paths or self._look_now)
 
     def mark_dirty(self, paths: Iterable[str]) -> None:
         """Something was seen to happen at these paths."""
@@ -155,7 +156,6 @@ class SourceDesk:
     def request_scan(self) -> None:
         """Look through everything as soon as possible, also a source that was away."""
         self.is_scan_due = self._is_asked_for = True
-        self._plan.is_routine = False
         self.circuit.try_now(self._desk.clock.monotonic_s())
 
     def scan_soon(self) -> None:
@@ -190,7 +190,7 @@ class SourceDesk:
             paths = sorted(self._dirty_paths)
             if self._start_look({"paths": paths}):
                 self._dirty_paths.clear()
-        elif self.is_scan_due:
+        elif self.is_scan_due or self._plan.is_routine_due:
             self._start_look({"cursor": dict(self.row.cursor)})
 
     def _may_try(self) -> bool:
@@ -217,7 +217,7 @@ class SourceDesk:
             return False
         self._result = LookResult()
         if is_scan:
-            self.is_scan_due = self._plan.is_routine = False
+            self.is_scan_due = self._plan.is_routine_due = False
             self._announced.keep(self._dirty_paths)
             self._dirty_paths.clear()
             if not may_rest:
@@ -233,7 +233,7 @@ class SourceDesk:
         if self.traits is None or not self.traits.may_rest or self.traits.poll_interval_s is not None:
             return False
         is_sound = self.is_watched and self.is_watch_sound()
-        return self._plan.may_rest(is_watch_sound=is_sound, is_asked_for=self._is_asked_for)
+        return self._plan.may_rest(is_watch_sound=is_sound, is_wanted=self.is_scan_due or self._is_asked_for)
 
     def _start(self, kind: TaskKind, body: Mapping[str, Any], context: Any = None) -> bool:
         self._task = self._desk.pool.start_task(
@@ -427,8 +427,7 @@ class SourceDesk:
 
     def _scan_is_due(self) -> None:
         if guards.is_on("reconcile"):
-            self._plan.is_routine = not self.is_scan_due
-            self.is_scan_due = True
+            self._plan.is_routine_due = True
 
     def _take_error(self, task: RunningTask, error: EtiketError) -> None:
         request = task.context if isinstance(task.context, Mapping) else {}

@@ -345,6 +345,8 @@ class WorkerPool:
         is_spent = worker.datasets_done >= _RECYCLE_DATASETS or worker.resident_bytes > _RECYCLE_BYTES
         if is_spent and not worker.is_retiring:
             worker.is_retiring = True
+            for task in [task for tasks in worker.busy.values() for task in tasks]:
+                self.hurry(task)
         if worker.is_retiring and worker.is_idle:
             worker.writer.close()
 
@@ -376,7 +378,9 @@ class WorkerPool:
             self.on_restart(f"{reason}, code {code}")
         for task in lost:
             self._release(task)
-            is_innocent = task in waiting or worker.hung_lane not in {"", task.lane}
+            # A rest ends no process; a scan that does is tried again without any, and is then to blame.
+            is_resting = bool(task.body.get("is_leisurely")) and not task.is_hurried and not worker.hung_lane
+            is_innocent = task in waiting or is_resting or worker.hung_lane not in {"", task.lane}
             if is_innocent:
                 stopped = Stopped(f"The process that was to do this {reason}.")
                 task.on_message(task, {"id": task.id, "event": "error", "error": stopped.to_json()})

@@ -161,20 +161,23 @@ class Workshop:
             paths=_tuple_or_none(asked.get("paths")),
         )
         rows: list[list[Any]] = []
+        leisure = Leisure() if task.body.get("is_leisurely") else None
+        # What a look finds that takes its time does not wait for the end of that look.
+        most_rows = _FOUND_PER_MESSAGE if leisure is None else 1
 
         def report(found: Found) -> None:
             rows.append(found.to_row())
-            if len(rows) >= _FOUND_PER_MESSAGE:
+            if len(rows) >= most_rows:
                 task.tell("found", rows=list(rows))
                 rows.clear()
 
-        if task.body.get("is_leisurely"):
-            task.stop.leisure = Leisure()
+        if leisure is not None:
+            task.stop.take_leisure(leisure)
         with KnownDatasetsReader(self._home.store_path, spec.id) as known:
             summary = backend.discover(request, known, report, task.stop)
         if rows:
             task.tell("found", rows=rows)
-        if (leisure := task.stop.leisure) is not None:
+        if leisure is not None:
             # What the look took, from which the next one is planned; rests are no work.
             worked_s = max(0.0, summary.duration_s - leisure.rested_s)
             summary = dataclasses.replace(summary, duration_s=worked_s)

@@ -31,8 +31,8 @@ class BeatingStopToken(StopToken):
     def __init__(self) -> None:
         super().__init__()
         self.asked_at_s = time.monotonic()
-        #: Of a look that nobody waits for.
-        self.leisure: Leisure | None = None
+        self._leisure: Leisure | None = None
+        self._is_hurried = False
 
     def stop(self) -> None:
         """Ask the work to end as soon as it can, also from a rest."""
@@ -41,14 +41,22 @@ class BeatingStopToken(StopToken):
 
     def hurry(self) -> None:
         """Ask a look that takes its time to take none any more."""
-        if self.leisure is not None:
-            self.leisure.hurry()
+        # First the word, then the look: who takes leisure does it the other way round, so that no hurry is missed.
+        self._is_hurried = True
+        if self._leisure is not None:
+            self._leisure.hurry()
+
+    def take_leisure(self, leisure: Leisure) -> None:
+        """From now on the work may rest where it asks, unless somebody waits already."""
+        self._leisure = leisure
+        if self._is_hurried:
+            leisure.hurry()
 
     def check(self) -> None:
         """Note a sign of life; raise Stopped when the work was asked to end. May rest where nobody waits."""
         self._live()
-        if self.leisure is not None:
-            self.leisure.rest_if_due(self._live)
+        if self._leisure is not None:
+            self._leisure.rest_if_due(self._live)
         super().check()
 
     def _live(self) -> None:

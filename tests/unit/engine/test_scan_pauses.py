@@ -188,7 +188,9 @@ def test_resting_scan_makes_way_for_whatever_comes(watched: Watched, what: str) 
     watched.resting_s = 1000.0
     watched.played.pass_time(HOUR_S / 4)
     assert watched.leisurely[-1]
-    assert (watched.source.has_work, watched.source.is_looking) == (True, False), "it is under way, and no news"
+    assert (watched.source.has_work, watched.source.is_looking) == (False, False), (
+        "nobody waits for it, and it is no news"
+    )
     assert watched.played.pool.hurried == []
     match what:
         case "a path":
@@ -201,6 +203,33 @@ def test_resting_scan_makes_way_for_whatever_comes(watched: Watched, what: str) 
             watched.source.look_at(["run 1"])
     watched.played.pass_time(1.0)
     assert [task.kind for task in watched.played.pool.hurried] == [TaskKind.DISCOVER]
+
+
+@pytest.mark.parametrize("what", ["many paths", "events were lost", "the answer to a question"])
+def test_scan_that_is_due_for_a_reason_besides_takes_no_time_off(watched: Watched, what: str) -> None:
+    """The time for the next one came first, while something else was still under way."""
+    watched.played.pass_time(2 * HOUR_S)
+    watched.source._scan_is_due()
+    match what:
+        case "many paths":
+            watched.source.mark_dirty([f"/measurements/run {number}" for number in range(2001)])
+        case "events were lost":
+            watched.played.coordinator._watcher_lost(watched.source.row.id, "a test")
+        case "the answer to a question":
+            watched.source.discovery.is_asking = True
+            watched.source.accept_mass_change()
+    count = len(watched.leisurely)
+    watched.played.pass_time(1.0)
+    assert watched.leisurely[count:] == [False]
+
+
+def test_run_that_ends_does_not_wait_for_a_scan_that_rests(watched: Watched) -> None:
+    watched.played.pass_time(HOUR_S)
+    watched.resting_s = 1000.0
+    watched.played.pass_time(HOUR_S / 4)
+    assert watched.leisurely[-1]
+    assert watched.source._is_resting
+    assert watched.played.coordinator.is_drained
 
 
 def _watching(played: Played) -> Any:

@@ -62,6 +62,40 @@ def test_when_a_worker_dies_of_itself_both_lanes_are_suspects() -> None:
     assert told.events == {0: "lost", 1: "lost"}
 
 
+def _rests(pool: WorkerPool) -> RunningTask:
+    [task] = [task for task in pool._tasks.values() if task.kind is TaskKind.DISCOVER]
+    task.body = {"is_leisurely": True}
+    return task
+
+
+def test_a_scan_that_rests_is_not_to_blame_for_the_end_of_its_worker() -> None:
+    pool, worker, told = _pool_with([TaskKind.DISCOVER, TaskKind.TRANSFER])
+    _rests(pool)
+    pool._bury(worker, "ended")
+    assert told.events == {0: "Stopped", 1: "lost"}
+
+
+@pytest.mark.parametrize("why", ["it hung", "it was in a hurry"])
+def test_a_scan_that_hung_or_was_in_a_hurry_is_a_suspect(why: str) -> None:
+    pool, worker, told = _pool_with([TaskKind.DISCOVER])
+    _rests(pool).is_hurried = why == "it was in a hurry"
+    worker.hung_lane = "look" if why == "it hung" else ""
+    pool._bury(worker, "ended")
+    assert told.events == {0: "lost"}
+
+
+def test_a_worker_that_did_enough_does_not_live_on_for_a_scan_that_rests() -> None:
+    pool, worker, _ = _pool_with([TaskKind.DISCOVER, TaskKind.TRANSFER])
+    resting = _rests(pool)
+    sent: list[Mapping[str, Any]] = []
+    pool._send = lambda worker, message: sent.append(message)  # type: ignore[method-assign]
+    worker.datasets_done = 500
+    pool._take(worker, {"id": 1, "event": "done"})
+    assert worker.is_retiring
+    assert resting.is_hurried
+    assert {"hurry": resting.id} in sent
+
+
 def test_two_transfers_that_run_on_when_only_one_may_keep_to_the_limit_together() -> None:
     pool, first, told = _pool_with([TaskKind.TRANSFER])
     second = Worker(2, SimpleNamespace(returncode=0), MessageWriter(io.BytesIO()))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -25,8 +26,9 @@ class Work:
 
 def _token(share: float, work: Work) -> tuple[BeatingStopToken, Leisure]:
     token = BeatingStopToken()
-    token.leisure = Leisure(share, work)
-    return token, token.leisure
+    leisure = Leisure(share, work)
+    token.take_leisure(leisure)
+    return token, leisure
 
 
 def test_rest_is_as_long_as_the_work_asks_for() -> None:
@@ -73,6 +75,23 @@ def test_a_stop_ends_the_rest() -> None:
     with pytest.raises(Stopped):
         token.check()
     timer.join()
+
+
+@pytest.mark.parametrize("word", ["hurry", "stop"])
+def test_a_word_that_came_before_the_look_began_counts(word: str) -> None:
+    """A worker that only starts reads it while it still loads what the look needs."""
+    work = Work()
+    token, leisure = BeatingStopToken(), Leisure(1e-6, work)
+    getattr(token, word)()
+    token.take_leisure(leisure)
+    work.used_s += 1.0
+    # Whoever rests all the same is let go, so that the test ends.
+    timer = threading.Timer(patient_s(2.0), leisure.hurry)
+    timer.start()
+    with contextlib.suppress(Stopped):
+        token.check()
+    timer.cancel()
+    assert leisure.rested_s == 0.0
 
 
 def test_a_look_without_leisure_never_rests() -> None:

@@ -40,6 +40,40 @@ def test_the_sessions_of_all_children_are_below_those_in_which_somebody_measures
     assert _session_nice(os.getpid()) == before
 
 
+_TOGETHER = """
+import ctypes, os, sys
+import psutil
+from etiket_gui.osys import priority
+if os.geteuid() == 0:
+    # Of root the kernel takes any number of wishes; a person's account is what the program runs under.
+    os.setuid(65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+print("ready", flush=True)
+sys.stdin.readline()
+priority.lower_priority()
+print(open("/proc/self/autogroup").read())
+"""
+
+
+def test_sessions_that_begin_at_once_are_all_lowered() -> None:
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", _TOGETHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    told = [child.communicate()[0].split()[-1] for child in children]
+    assert told == ["10"] * 4
+
+
 def test_the_session_of_a_terminal_is_left_as_it_is() -> None:
     script = (
         "import os; from etiket_gui.osys.priority import lower_priority; lower_priority();"

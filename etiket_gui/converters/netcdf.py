@@ -339,7 +339,8 @@ def _write_attribute(target: h5py.Group | h5py.Dataset, name: str, value: Any) -
     elif array.dtype.kind in "iuf":
         # As for texts.
         space = h5py.h5s.create_simple(array.shape)
-        h5py.h5a.create(target.id, key.encode(), h5py.h5t.py_create(array.dtype, logical=True), space).write(array)
+        kept = np.asarray(array, order="C")
+        h5py.h5a.create(target.id, key.encode(), h5py.h5t.py_create(kept.dtype, logical=True), space).write(kept)
     elif array.dtype.kind == "c":
         target.attrs.create(key, array)
     else:

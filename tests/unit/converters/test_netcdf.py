@@ -50,6 +50,20 @@ def test_xarray_opens_values_coordinates_and_attributes(tmp_path: Path) -> None:
     assert dataset.attrs == {"guid": "abc", "count": 3, "factor": 0.5, "is_on": 1, "names": ["a", "µ"]}
 
 
+def test_attributes_may_be_views_of_larger_arrays(tmp_path: Path) -> None:
+    table = np.arange(12.0).reshape(3, 4)
+    attributes = {
+        "column": table[:, 1],
+        "backwards": np.arange(3)[::-1],
+        "turned": table.T,
+        "big": table[0].astype(">f8"),
+    }
+    write_netcdf(tmp_path / "a.nc", {"x": 3}, [Variable.of("x", ("x",), np.arange(3.0), attributes)], {}, StopToken())
+    with h5py.File(tmp_path / "a.nc") as file:
+        for name, value in attributes.items():
+            np.testing.assert_array_equal(file["x"].attrs[name], value)
+
+
 @pytest.mark.parametrize(
     "values",
     [

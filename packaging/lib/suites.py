@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ MOST_SECOND_TRIES = 5
 _NO_TESTS, _TESTS_FAILED = 5, 1
 #: Most tests wait for something most of their time: twice as many as two processors could run.
 _AT_A_TIME = 4
+#: What asks pytest to end before all tests ran: -x, also among other letters, --exitfirst and --maxfail.
+_ENDS_EARLY = re.compile(r"-[a-zA-Z]*x|--exitfirst|--maxfail|--sw|--stepwise")
 _HEAVY = ("servers", "oracles", "desktop")
 _REASONS = {
     "servers": "The servers tests talk to real programs",
@@ -250,6 +253,8 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
         shared = ["-n", str(at_a_time), "--dist", "worksteal"] if at_a_time > 1 else []
         selected = [*pytest, *shared, *asked.pytest_arguments, "-m", chosen]
         may_be_empty = bool(asked.pytest_arguments) and title != "core tests"
+        # Where a run ends at a failure, what comes after it has not run: what failed is then not all there is to try.
+        runs_all = not any(_ENDS_EARLY.match(argument) for argument in asked.pytest_arguments)
         alone = [*pytest, *asked.pytest_arguments, "-m", chosen, "--last-failed", "--last-failed-no-failures=none"]
         return Step(
             title,
@@ -257,7 +262,7 @@ def _tests(python: str, scratch: Path, asked: argparse.Namespace) -> list[Step]:
             measured if is_measured else {},
             [python, *selected, "--collect-only", "-qq"] if may_be_empty else [],
             report,
-            [python, *alone],
+            [python, *alone] if runs_all else [],
         )
 
     steps = [

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -70,10 +70,10 @@ def test_number(number):
 """
 
 
-def _step_of(suites: types.ModuleType, folder: Path, **numbers: object) -> object:
+def _step_of(suites: types.ModuleType, folder: Path, *, asked: Sequence[str] = (), **numbers: object) -> object:
     """A step as the runner makes them, over a module of its own."""
     (folder / "test_some.py").write_text(_UNSTEADY.format(**numbers))
-    given = ["--", "--rootdir", str(folder), "-c", os.devnull, str(folder)]
+    given = ["--", "--rootdir", str(folder), "-c", os.devnull, *asked, str(folder)]
     step = suites._tests(sys.executable, folder, suites._parse(given))[1]
     step.look_for_tests = []
     suites.run_now(step)
@@ -100,6 +100,14 @@ def test_what_fails_again_is_red(suites: types.ModuleType, tmp_path: Path) -> No
 
 def test_many_that_fail_are_not_tried_again(suites: types.ModuleType, tmp_path: Path) -> None:
     step = _step_of(suites, tmp_path, count=8, red=[], unsteady=list(range(suites.MOST_SECOND_TRIES + 1)))
+    assert step.verdict == "FAILED (1)"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("asked", [["-x"], ["-vx"], ["--maxfail=1"], ["--maxfail", "1"], ["--exitfirst"]])
+def test_a_run_that_ends_at_a_failure_is_red_for_what_came_after_it_has_not_run(
+    suites: types.ModuleType, tmp_path: Path, asked: list[str]
+) -> None:
+    step = _step_of(suites, tmp_path, asked=asked, count=4, red=[3], unsteady=[1])
     assert step.verdict == "FAILED (1)"  # type: ignore[attr-defined]
 
 

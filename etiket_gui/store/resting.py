@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, select, update
@@ -131,3 +131,10 @@ def facts_of_transfers(connection: Connection, transfer_ids: Iterable[int]) -> l
 def facts_of_datasets(connection: Connection, dataset_ids: Iterable[int]) -> list[Any]:
     """Rows of :data:`FACTS` of every transfer of these datasets."""
     return list(connection.execute(FACTS_OF_DATASETS, {"ids": as_ids(dataset_ids)}))
+
+
+def rest_failed(connection: Connection, dataset_ids: Sequence[int]) -> None:
+    """What had failed of datasets that were gone and are back is tried again: its problem was closed when they went."""
+    if dataset_ids:
+        failed = TransferState.FAILED
+        rest(connection, [facts for facts in facts_of_datasets(connection, dataset_ids) if facts.state == failed])

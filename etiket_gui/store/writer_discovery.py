@@ -17,7 +17,7 @@ from etiket_gui.store.beginning import beginning_of, is_too_old, take_renewed
 from etiket_gui.store.connection import as_ids, asked, compact
 from etiket_gui.store.elsewhere import found_elsewhere, leave_to_the_more_complete
 from etiket_gui.store.models import ELSEWHERE, TOO_OLD, datasets, descriptions, problems, receipts, transfers
-from etiket_gui.store.resting import IGNORED_BECAUSE, STILL_WRITTEN, facts_of_datasets, rest
+from etiket_gui.store.resting import IGNORED_BECAUSE, STILL_WRITTEN, facts_of_datasets, rest, rest_failed
 from etiket_gui.store.rows import DatasetRow, FoundOutcome, SourceRow, StoredDatasetFacts
 from etiket_gui.store.shaping import LARGE_BYTES, SELECT_DATASETS, clamped, collected_ns, dataset_row, search_text
 from etiket_gui.store.writer_problems import ProblemWriter
@@ -110,11 +110,8 @@ class DiscoveryWriter(ProblemWriter):
             new = [item for item in latest.values() if item.identifier not in known]
             made = self._make_datasets(source, realm, new, since_ns) if new else {}
             if known:
-                self._see_again(
-                    source.id,
-                    since_ns,
-                    [(known[item.identifier], item) for item in latest.values() if item.identifier in known],
-                )
+                again = [(known[item.identifier], item) for item in latest.values() if item.identifier in known]
+                self._see_again(source.id, since_ns, again)
             outcomes = []
             for item in latest.values():
                 row = known.get(item.identifier)
@@ -256,7 +253,9 @@ class DiscoveryWriter(ProblemWriter):
             renewed = take_renewed(connection, source_id, beginning_ns, [row.id for row, _ in pairs])
             rest(connection, facts_of_datasets(connection, renewed))
             self._touch(renewed)
-        self._touch(row.id for row, _ in pairs if row.is_gone)
+        back = [row.id for row, _ in pairs if row.is_gone]
+        rest_failed(connection, back)
+        self._touch(back)
 
     def mark_settled(self, pairs: Iterable[tuple[int, int]]) -> list[int]:
         """These (dataset id, fingerprint) are quiet; a pair whose dataset has moved on is passed over.

@@ -201,6 +201,21 @@ def test_a_dataset_found_gone_while_it_was_read_is_no_problem(bench: StoreBench)
     assert bench.transfer(dataset_id).reason == gone.reason
 
 
+@pytest.mark.parametrize("when", ["while it was read", "later"])
+def test_what_failed_of_a_dataset_that_was_gone_and_is_back_is_tried_again(bench: StoreBench, when: str) -> None:
+    (dataset_id,) = bench.settle(bench.item("d"))
+    (claim,) = bench.claim()
+    if when == "while it was read":
+        bench.writer.mark_gone([dataset_id])
+    failed = NotSent(claim.transfer_id, dataset_id, PermissionRefused("no"), TransferState.FAILED, None, True)
+    bench.writer.record_not_sent([failed])
+    if when == "later":
+        bench.writer.mark_gone([dataset_id])
+    assert bench.reader.problems() == []
+    bench.settle(bench.item("d"))
+    assert bench.state(dataset_id) is TransferState.WAITING, "nothing fails without a problem that says so"
+
+
 def test_failure_waits_for_its_time(bench: StoreBench) -> None:
     (dataset_id,) = bench.settle(bench.item("d"))
     due_ns = bench.clock.now_ns() + 60 * SECOND_NS

@@ -25,6 +25,8 @@ MOST_SECOND_TRIES = 5
 _NO_TESTS, _TESTS_FAILED = 5, 1
 #: Most tests wait for something most of their time: twice as many as two processors could run.
 _AT_A_TIME = 4
+#: What a JUnit file says of a module of which pytest does not know the tests.
+_NOT_READ = "collection failure"
 #: What asks pytest to end before all tests ran: -x, also among other letters, --exitfirst and --maxfail.
 _ENDS_EARLY = re.compile(r"-[a-zA-Z]*x|--exitfirst|--maxfail|--sw|--stepwise")
 _HEAVY = ("servers", "oracles", "desktop")
@@ -114,16 +116,20 @@ def _read_report(report: Path) -> Counts:
 
 
 def _failed_in(report: Path) -> list[str]:
-    """The tests of a JUnit file that failed or could not be set up."""
+    """The tests of a JUnit file that failed or could not be set up.
+
+    None where a module could not even be read, which several processes at a time only note: pytest remembers which of
+    its tests failed, and none of that module's has run.
+    """
     try:
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return []
-    return [
-        f"{case.get('classname')}::{case.get('name')}"
-        for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
-    ]
+    if any(error.get("message") == _NOT_READ for case in cases for error in case.iter("error")):
+        return []
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    # A test that failed and could not be cleaned up after stands there twice.
+    return list(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in failed))
 
 
 def _environment_of(step: Step) -> dict[str, str]:

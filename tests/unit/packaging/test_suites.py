@@ -73,6 +73,10 @@ def test_number(number):
 def _step_of(suites: types.ModuleType, folder: Path, *, asked: Sequence[str] = (), **numbers: object) -> object:
     """A step as the runner makes them, over a module of its own."""
     (folder / "test_some.py").write_text(_UNSTEADY.format(**numbers))
+    return _run(suites, folder, asked)
+
+
+def _run(suites: types.ModuleType, folder: Path, asked: Sequence[str] = ()) -> object:
     given = ["--", "--rootdir", str(folder), "-c", os.devnull, *asked, str(folder)]
     step = suites._tests(sys.executable, folder, suites._parse(given))[1]
     step.look_for_tests = []
@@ -100,6 +104,29 @@ def test_what_fails_again_is_red(suites: types.ModuleType, tmp_path: Path) -> No
 
 def test_many_that_fail_are_not_tried_again(suites: types.ModuleType, tmp_path: Path) -> None:
     step = _step_of(suites, tmp_path, count=8, red=[], unsteady=list(range(suites.MOST_SECOND_TRIES + 1)))
+    assert step.verdict == "FAILED (1)"  # type: ignore[attr-defined]
+
+
+_NOT_READ_AT_FIRST = """
+import os
+import pathlib
+import pytest
+seen = pathlib.Path(__file__).with_name(f"seen-{os.environ.get('PYTEST_XDIST_WORKER')}")
+if not seen.exists():
+    seen.touch()
+    raise OSError("not now")
+
+@pytest.mark.alone
+def test_that_has_never_run():
+    assert False
+"""
+
+
+def test_a_module_that_could_not_be_read_gets_no_second_try_for_all_in_it_was_left_out(
+    suites: types.ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "test_then.py").write_text(_NOT_READ_AT_FIRST)
+    step = _step_of(suites, tmp_path, asked=["-n", "2"], count=2, red=[], unsteady=[1])
     assert step.verdict == "FAILED (1)"  # type: ignore[attr-defined]
 
 

@@ -325,6 +325,9 @@ def _write_attribute(target: h5py.Group | h5py.Dataset, name: str, value: Any) -
     key = safe_name(name)
     if key in _RESERVED:
         key = f"_{key}"
+    while h5py.h5a.exists(target.id, key.encode()):
+        # Two names that are the same but for what a name cannot hold: neither takes the other's place.
+        key += "_"
     if isinstance(value, str):
         # As target.attrs.create does it, without what that finds out anew for each attribute.
         attribute = h5py.h5a.create(target.id, key.encode(), _TEXT_TYPE, _SCALAR)

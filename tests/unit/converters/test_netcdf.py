@@ -64,6 +64,15 @@ def test_attributes_may_be_views_of_larger_arrays(tmp_path: Path) -> None:
             np.testing.assert_array_equal(file["x"].attrs[name], value)
 
 
+@pytest.mark.parametrize("values", [(1.0, 2.0), ("x", "y"), (1, "y"), (["x"], 2j)])
+def test_attributes_whose_names_become_the_same_are_both_kept(tmp_path: Path, values: tuple[Any, Any]) -> None:
+    attributes = dict(zip(("gate/one", "gate_one"), values, strict=True))
+    write_netcdf(tmp_path / "a.nc", {}, [], attributes, StopToken())
+    with h5py.File(tmp_path / "a.nc") as file:
+        kept = [file.attrs["gate_one"], file.attrs["gate_one_"]]
+    assert [np.atleast_1d(value).tolist() for value in kept] == [np.atleast_1d(value).tolist() for value in values]
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -55,9 +55,13 @@ def _hold_and_measure_s(driver: EngineDriver) -> float:
 def test_sparse_file_of_fifty_gigabytes_takes_little_memory_and_stops_at_once(driver: EngineDriver, root: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("needs a file system with sparse files")
+    # The archive refuses what would not fit if it were full.
+    size_bytes = min(50 * 1024 * MIB, shutil.disk_usage(root).free // 2)
+    if size_bytes < 4 * 1024 * MIB:
+        pytest.skip("this disk has less than 8 GiB of room")
     folder = write_dataset(root, "run", small=b"small")
     with open(folder / "huge.dat", "wb") as huge:
-        huge.truncate(50 * 1024 * MIB)
+        huge.truncate(size_bytes)
     write_dataset(root, "other")
     driver.settings = type(driver.settings)(worker_count=1, rate_limit_bytes_per_s=300e6)
     before = driver.home.root

@@ -241,7 +241,8 @@ def test_a_run_deleted_while_it_is_measured_leaves_what_the_archive_has_of_it(dr
         assert not list(driver.home.live.glob("*"))
         assert _versions(driver, "sweep") == stored
         assert stored[-1].startswith("1.0.0-live.")
-        assert [problem["kind"] for problem in driver.problems()] == ["source"], "the source is empty, nothing else"
+        driver.until(driver.problems, "the next scan says that the source is empty")
+        assert [problem["kind"] for problem in driver.problems()] == ["source"], "and nothing else"
         # It comes back, as from a share that was away for long: the same dataset goes on.
         run.count = 0
         run.measure(10)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etiket_gui.domain.commands import EditSource, RetryTransfers, ScanNow
-from etiket_gui.engine.mass_change import is_edit_of_rules
+from etiket_gui.engine.mass_change import MORE_THAN_DATASETS, is_edit_of_rules
 from etiket_gui.engine.steering import Steering
 from etiket_gui.store.health import open_store
 from etiket_gui.store.reader import StoreReader
@@ -49,6 +49,11 @@ def _archived_then(driver: EngineDriver, change: Callable[[Path], None], *, is_r
     return root
 
 
+def _sent_anew(driver: EngineDriver) -> set[str]:
+    """The datasets that have another version: a slow machine may have sent some before the limit was reached."""
+    return {record.identifier for record in driver.archive().records if record.version != "1.0.0"}
+
+
 def _answer(driver: EngineDriver, *, is_running: bool) -> None:
     """As ``etiket-sync retry`` does, with an engine that hears it and without one."""
     if is_running:
@@ -67,7 +72,7 @@ def test_many_rewritten_datasets_are_sent_after_one_answer(tmp_path: Path, is_ru
     try:
         root = _archived_then(driver, _rewrite, is_running=is_running)
         driver.until_scanned(PATIENCE_S)
-        assert {record.version for record in driver.archive().records} == {"1.0.0"}
+        assert len(_sent_anew(driver)) <= MORE_THAN_DATASETS
         _answer(driver, is_running=is_running)
         driver.until_archived(*NAMES, timeout_s=PATIENCE_S)
         driver.until_scanned(PATIENCE_S)
@@ -88,7 +93,7 @@ def test_many_vanished_datasets_are_gone_after_one_answer(tmp_path: Path, is_run
     try:
         _archived_then(driver, _remove, is_running=is_running)
         driver.until_scanned(PATIENCE_S)
-        assert "gone" not in driver.states().values()
+        assert list(driver.states().values()).count("gone") <= MORE_THAN_DATASETS
         _answer(driver, is_running=is_running)
         driver.until(
             lambda: all(driver.states()[name] == "gone" for name in NAMES), "they are gone", timeout_s=PATIENCE_S
@@ -176,11 +181,14 @@ def test_edited_rules_are_no_answer_to_a_question_that_is_open(tmp_path: Path) -
     driver = EngineDriver(tmp_path)
     try:
         _archived_then(driver, _rewrite, is_running=True)
+        driver.until(lambda: driver.coordinator.is_drained, "what was on its way has arrived", PATIENCE_S)
+        before = _sent_anew(driver)
+        assert len(before) <= MORE_THAN_DATASETS
         _edit(driver, ignore=["*.log"])
         driver.until_scanned(PATIENCE_S)
         driver.for_a_while(0.5)
         assert driver.source()["state"] == "asking"
-        assert {record.version for record in driver.archive().records} == {"1.0.0"}
+        assert _sent_anew(driver) == before
     finally:
         driver.stop()
 

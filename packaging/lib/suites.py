@@ -321,7 +321,8 @@ def _total(steps: Iterable[Step], seconds: float) -> str:
     if counts.errors:
         told += f", {counts.errors} error{'s' if counts.errors > 1 else ''}"
     if counts.second_tries:
-        told += f", {counts.second_tries} at the second try"
+        # The word that pytest's own plug-in for this has.
+        told += f", {counts.second_tries} rerun"
     return f" {told} in {seconds:.2f}s ".center(80, "=")
 
 

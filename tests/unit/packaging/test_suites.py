@@ -92,7 +92,7 @@ def test_a_few_that_failed_run_once_more_and_are_told_by_name(
     assert step.verdict == "ok, 2 at the second try"  # type: ignore[attr-defined]
     assert step.unsteady == ["test_some::test_number[2]", "test_some::test_number[3]"]  # type: ignore[attr-defined]
     assert step.counts == suites.Counts(passed=9, second_tries=2)  # type: ignore[attr-defined]
-    assert "9 passed, 0 failed, 2 at the second try" in suites._total([step], 1.0)
+    assert "9 passed, 0 failed, 2 rerun in" in suites._total([step], 1.0)
     assert "2 failed, 7 passed" in capfd.readouterr().out, "the first try is shown"
 
 

@@ -44,6 +44,7 @@ _NS_PER_S = 1_000_000_000
 #: What starts the program where it is not on the PATH (``sh packaging/run.sh``); printed commands begin with it.
 COMMAND_VARIABLE = "ETIKET_GUI_COMMAND"
 PROGRAM = "etiket-sync"
+_COMMAND_IN_TEXT = re.compile(rf"{PROGRAM}(?= |$)", re.MULTILINE)
 
 
 def prepare_streams() -> None:
@@ -64,7 +65,7 @@ def shown(text: str) -> str:
 def as_typed_here(text: str) -> str:
     """The text with the commands in it as they are to be typed on this installation."""
     command = os.environ.get(COMMAND_VARIABLE)
-    return text.replace(f"{PROGRAM} ", f"{command} ") if command and f"{PROGRAM} " in text else text
+    return _COMMAND_IN_TEXT.sub(lambda _: command, text) if command and PROGRAM in text else text
 
 
 def quoted(text: str) -> str:

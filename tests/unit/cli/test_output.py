@@ -92,3 +92,16 @@ def test_times_are_told_as_people_and_scripts_want_them() -> None:
     assert ago_text(100 * second, 160 * second) == "1 min ago"
     assert iso_time(0) == "1970-01-01T00:00:00.000Z"
     assert iso_time(None) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Begin with: etiket-sync", "etiket-sync run", "First: etiket-sync\nthen: etiket-sync run"]
+)
+def test_commands_are_told_as_they_are_typed_here_also_at_the_end_of_a_line(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(output_module.COMMAND_VARIABLE, "sh packaging/run.sh")
+    assert output_module.as_typed_here(text) == text.replace("etiket-sync", "sh packaging/run.sh")
+    assert output_module.as_typed_here("etiket-sync-agent is another thing") == "etiket-sync-agent is another thing"
+    monkeypatch.delenv(output_module.COMMAND_VARIABLE)
+    assert output_module.as_typed_here(text) == text

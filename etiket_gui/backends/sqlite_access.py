@@ -12,10 +12,8 @@ import itertools
 import os
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +21,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from etiket_gui.backends.sqlite_signature import Signature, Stat, exclusively, signature_of
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import (
     EtiketError,
@@ -43,17 +42,18 @@ ROLLBACK_SLICE_S = 0.05
 WAL_SLICE_S = 0.2
 #: How long a busy database is waited for before the look is given up; it is tried again soon.
 BUSY_PATIENCE_S = 10.0
-_BUSY_STEP_S = 0.02
+_BUSY_STEP_S = 0.002
 _IMMUTABLE_TRIES = 3
 _COPY_TRIES = 5
 _COPY_BACK_OFF_S = 0.05
+#: So many of the last tries believe a -wal that is written all the time; its frames have checksums.
+_COPY_DOUBTED_TRIES = 3
 #: Above this a whole number may not be a float64 of the same value.
 _EXACT = 2.0**53
 _COPY_STEP_BYTES = 4 << 20
 #: No transaction of a measurement takes as long as this.
 _DEAD_JOURNAL_NS = 10_000_000_000
 _JOURNAL_MAGIC = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
-Stat = tuple[int, int, int, int]
 
 
 class DatabaseBroken(SourceUnreadable):
@@ -72,76 +72,36 @@ class Way(Enum):
     COPY = "copy"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What the folder says of the database, its -wal and its -journal: (inode, size, mtime, ctime) each, or None.
-
-    Two equal signatures mean that nothing was written between them. A -wal or -journal without content is None.
-    """
-
-    database: Stat
-    wal: Stat | None
-    journal: Stat | None
-    has_shm: bool
-
-    @property
-    def newest_ns(self) -> int:
-        """The newest modification time of the three (ns since 1970 UTC)."""
-        return max(stat[2] for stat in (self.database, self.wal, self.journal) if stat is not None)
-
-    @property
-    def is_the_same_file(self) -> int:
-        """The inode of the database file."""
-        return self.database[0]
-
-    def content(self) -> tuple[Stat, Stat | None, Stat | None]:
-        """What changes when something is written."""
-        return self.database, self.wal, self.journal
-
-
-_locks: dict[str, threading.RLock] = {}
-_locks_lock = threading.Lock()
-
-
-def exclusively(path: str) -> threading.RLock:
-    """One thread of this process at a time may have a database open.
-
-    Closing any descriptor of a file drops every lock that the process holds on it, also those of SQLite in another
-    thread, so a plain read of the file must never end while a look is under way.
-    """
-    with _locks_lock:
-        return _locks.setdefault(os.path.realpath(path), threading.RLock())
-
-
-def signature_of(path: str) -> Signature:
-    """Look at the folder entries only. Raises the known source failures."""
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise source_error(error, path) from error
-    database = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return Signature(database, _beside(path, "-wal"), _beside(path, "-journal"), os.path.lexists(path + "-shm"))
-
-
-def _beside(path: str, suffix: str) -> Stat | None:
-    try:
-        status = os.stat(path + suffix)
-    except OSError:
-        return None
-    if status.st_size == 0:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
 class Reader:
-    """One look: ``query`` runs one SELECT and fetches it whole. Valid inside the call it is handed to only."""
+    """One look: ``query`` runs one SELECT and fetches it whole. Valid inside the call it is handed to only.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    A SELECT whose moment is the writer's waits for the next one by itself, up to ``deadline_s`` of the monotonic clock:
+    a measurement that writes without a rest leaves a free moment once in each of its transactions.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, deadline_s: float, stop: StopToken) -> None:
         self._connection = connection
+        self._deadline_s = deadline_s
+        self._stop = stop
+        #: How long it waited (seconds); nothing is kept from the writer meanwhile.
+        self.waited_s = 0.0
+
+    def _begun(self, sql: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
+        while True:
+            try:
+                return self._connection.execute(sql, parameters)
+            except sqlite3.Error as error:
+                begun_s = time.monotonic()
+                is_waited_for = begun_s < self._deadline_s and guards.is_on("busy-database-is-waited-for")
+                if not _is_busy(error) or not is_waited_for:
+                    raise
+                self._stop.check()
+                self._stop.wait(_BUSY_STEP_S)
+                self.waited_s += time.monotonic() - begun_s
 
     def query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """All rows of one SELECT."""
-        cursor = self._connection.execute(sql, parameters)
+        cursor = self._begun(sql, parameters)
         try:
             return cursor.fetchall()
         finally:
@@ -152,7 +112,7 @@ class Reader:
 
         Several times as fast as :meth:`query`, because no row becomes a list. A NaN may be a NULL, so it is no number.
         """
-        cursor = self._connection.execute(sql, parameters)
+        cursor = self._begun(sql, parameters)
         try:
             values = np.fromiter(itertools.chain.from_iterable(cursor), np.float64)
         except (TypeError, ValueError, OverflowError):
@@ -239,7 +199,7 @@ class Access:
             try:
                 if way is Way.COPY:
                     return self._look_at_copy(before, work, stop)
-                result = self._open_and_run(way, work)
+                result = self._open_and_run(way, work, deadline_s, stop)
             except sqlite3.Error as error:
                 if self._waits(error, deadline_s):
                     stop.wait(_BUSY_STEP_S)
@@ -248,7 +208,11 @@ class Access:
                     tries += 1
                     continue
                 if _is_only_about_the_folder(error) or (way is Way.SHARED and _may_be_torn(error)):
-                    return self._look_at_copy(self.signature(), work, stop)
+                    now = self.signature()
+                    if self._was_only_a_moment(before, now) and time.monotonic() < deadline_s:
+                        stop.wait(_BUSY_STEP_S)
+                        continue
+                    return self._look_at_copy(now, work, stop)
                 if not guards.is_on("broken-database-is-known"):
                     raise
                 raise self._failure(error) from error
@@ -257,6 +221,15 @@ class Access:
             if not guards.is_on("immutable-is-checked"):
                 return result
             tries += 1
+
+    @staticmethod
+    def _was_only_a_moment(before: Signature, now: Signature) -> bool:
+        """Whether SQLite met a -journal in the moment in which its writer removed it, and took it for a dead one's.
+
+        (A false alarm that SQLite leaves to those who may play a journal back; its ticket 3883.)
+        """
+        is_rollback = before.wal is None and now.wal is None
+        return is_rollback and before.content() != now.content() and guards.is_on("journal-is-looked-at-twice")
 
     def _waits(self, error: sqlite3.Error, deadline_s: float) -> bool:
         if not _is_busy(error) or not guards.is_on("busy-database-is-waited-for"):
@@ -268,40 +241,38 @@ class Access:
             path=self.path,
         ) from error
 
-    def _open_and_run(self, way: Way, work: Callable[[Reader], T]) -> T:
+    def _open_and_run(self, way: Way, work: Callable[[Reader], T], deadline_s: float, stop: StopToken) -> T:
         option = "mode=ro&immutable=1" if way is Way.IMMUTABLE else "mode=ro"
-        started_s = time.monotonic()
-        try:
-            with exclusively(self.path), opened(self.path, option) as connection:
+        with exclusively(self.path), opened(self.path, option) as connection:
+            reader = Reader(connection, deadline_s, stop)
+            started_s = time.monotonic()
+            try:
                 if way is Way.SHARED:
                     # An immutable connection says "delete" of every database.
-                    self._note_journal_mode(connection)
-                return self._timed(connection, work)
-        finally:
-            self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s)
+                    ((mode,),) = reader.query("PRAGMA journal_mode")
+                    self._is_wal = mode == "wal"
+                return self._timed(reader, work)
+            finally:
+                self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s - reader.waited_s)
 
-    def _timed(self, connection: sqlite3.Connection, work: Callable[[Reader], T]) -> T:
+    def _timed(self, reader: Reader, work: Callable[[Reader], T]) -> T:
         # The schema is parsed here, 4 µs a table, so that what is measured is what the caller can make shorter.
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        begun_s = time.monotonic()
+        reader.query("SELECT 1 FROM sqlite_master LIMIT 1")
+        begun_s, waited_s = time.monotonic(), reader.waited_s
         try:
-            return work(Reader(connection))
+            return work(reader)
         finally:
-            self.last_work_s = time.monotonic() - begun_s
-
-    def _note_journal_mode(self, connection: sqlite3.Connection) -> None:
-        ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
-        self._is_wal = mode == "wal"
+            self.last_work_s = time.monotonic() - begun_s - (reader.waited_s - waited_s)
 
     def _look_at_copy(self, signature: Signature, work: Callable[[Reader], T], stop: StopToken) -> T:
         target = self._copy_folder / "database.db"
-        if self._copied is None or self._copied.content() != signature.content() or not target.exists():
+        if self._copied is None or not self._copied.is_still(signature) or not target.exists():
             self._copied = None
             self._copied = copy_consistently(self.path, target, stop)
         try:
             with opened(os.fspath(target), "mode=rw") as connection:
                 self._is_wal = signature.wal is not None
-                return self._timed(connection, work)
+                return self._timed(Reader(connection, 0.0, stop), work)
         except sqlite3.Error as error:
             self._copied = None
             raise self._failure(error) from error
@@ -346,7 +317,7 @@ def copy_consistently(path: str, target: Path, stop: StopToken) -> Signature:
     target.parent.mkdir(parents=True, exist_ok=True)
     back_off_s = _COPY_BACK_OFF_S
     damaged = ""
-    for _ in range(_COPY_TRIES):
+    for tries_left in reversed(range(_COPY_TRIES)):
         before = signature_of(path)
         for suffix in ("-wal", "-journal", "", "-shm"):
             with contextlib.suppress(FileNotFoundError):
@@ -354,7 +325,8 @@ def copy_consistently(path: str, target: Path, stop: StopToken) -> Signature:
         for suffix, is_there in (("-wal", before.wal), ("-journal", before.journal), ("", True)):
             if is_there:
                 _copy(path + suffix, f"{target}{suffix}", stop)
-        if signature_of(path).content() == before.content():
+        is_believed = before.wal is None or before.is_settled or tries_left < _COPY_DOUBTED_TRIES
+        if is_believed and signature_of(path).content() == before.content():
             damaged = _damage(target)
             if not damaged:
                 return before

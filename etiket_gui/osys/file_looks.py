@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
+
+from etiket_gui.osys.file_times import is_young
 
 LOOK_EVERY_S = 0.25
 
@@ -17,23 +20,37 @@ _Seen = tuple[int, int, int, int] | None
 
 
 class FileLooks:
-    """Calls ``changed(path, is_final=False)`` for every file that is not what it was, until :meth:`stop`."""
+    """Calls ``changed(path, is_final=False)`` for every file that is not what it was, until :meth:`stop`.
+
+    Of a file that was written just before it was looked at this is told once more when its time is past: a change at
+    the same tick of the clock cannot be seen.
+    """
 
     def __init__(self, changed: Callable[..., None], *, every_s: float = LOOK_EVERY_S) -> None:
         self._changed = changed
         self._every_s = every_s
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._doubted: set[str] = set()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def look_at(self, paths: Iterable[str]) -> None:
         """Look at exactly these files from now on; what they are now is told as no change."""
         with self._lock:
-            self._seen = {path: self._seen[path] if path in self._seen else _look(path) for path in paths}
+            now_ns = time.time_ns()
+            before = self._seen
+            self._seen = {path: before[path] if path in before else self._first_look(path, now_ns) for path in paths}
+            self._doubted.intersection_update(self._seen)
             if self._seen and self._thread is None and not self._is_over.is_set():
                 self._thread = threading.Thread(target=self._run, name="file looks", daemon=True)
                 self._thread.start()
+
+    def _first_look(self, path: str, now_ns: int) -> _Seen:
+        seen = _look(path)
+        if _is_young(seen, now_ns):
+            self._doubted.add(path)
+        return seen
 
     def stop(self) -> None:
         """Look no more; waits for the thread, a few seconds at most."""
@@ -45,11 +62,14 @@ class FileLooks:
         while not self._is_over.wait(self._every_s):
             with self._lock:
                 changed = []
+                now_ns = time.time_ns()
                 for path, before in self._seen.items():
                     now = _look(path)
-                    if now != before:
-                        changed.append((path, now is None or before is None))
+                    is_doubted = _is_young(now, now_ns)
+                    if now != before or (path in self._doubted and not is_doubted):
+                        changed.append((path, (now is None) != (before is None)))
                         self._seen[path] = now
+                    (self._doubted.add if is_doubted else self._doubted.discard)(path)
             for path, is_final in changed:
                 self._changed(path, is_final=is_final)
 
@@ -60,3 +80,7 @@ def _look(path: str) -> _Seen:
     except (OSError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
+
+
+def _is_young(seen: _Seen, now_ns: int) -> bool:
+    return seen is not None and is_young(seen[1], now_ns)

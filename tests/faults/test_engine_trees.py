@@ -102,7 +102,8 @@ def test_hundred_thousand_files_and_deep_folders_are_scanned_in_measure(tmp_path
             desk = next(iter(driver.coordinator.sources.values()))
             driver.until(lambda: desk.finished_scans >= 2, "the look when watching began", timeout_s=60)
             scans = desk.finished_scans
-            end_s = time.monotonic() + 2.5
+            # Many times as long as a scan takes, and far less than the interval that follows one of that length.
+            end_s = time.monotonic() + 1.5 + 10 * desk.row.last_scan_duration_s
             while time.monotonic() < end_s:
                 begun_s = time.monotonic()
                 driver.turn(0.01)

@@ -27,7 +27,8 @@ from etiket_gui.backends.qcodes.live import newest_points
 from etiket_gui.backends.qcodes.reading import RunContent, describe, make_files, read_head
 from etiket_gui.backends.qcodes.recognising import recognise_database
 from etiket_gui.backends.qcodes.runs import RunRow, last_ids, read_layout
-from etiket_gui.backends.sqlite_access import Access, Reader, Signature
+from etiket_gui.backends.sqlite_access import Access, Reader
+from etiket_gui.backends.sqlite_signature import Signature
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found
 from etiket_gui.domain.errors import SourceGone, SourceOffline
 from etiket_gui.domain.live import LiveSlice
@@ -166,13 +167,13 @@ class QCoDeSBackend(DatabaseBackend):
             return newest_points(self._access, head.row.result_table, head.found, since, head.last_id, scratch, stop)
 
     def fingerprint(self, identifier: str) -> int:
-        """The run's fingerprint now; nothing is opened while the files are as they were when it was read."""
+        """The run's fingerprint now; no run is looked at while the files are as they were when it was read."""
         with _AwayIsOffline(self._path):
             signature = self._access.signature()
             if identifier == identifier_of(self.context.source_uuid):
                 return self._database().fingerprint
             read = self._read.get(identifier)
-            if read is not None and read[0].content() == signature.content():
+            if read is not None and read[0].is_still(signature):
                 return read[1]
             row, last_id = self._access.look(lambda reader: self._row_and_last(reader, identifier), StopToken())
             return self._discovery.state_of(identifier, row, last_id, signature)[1]

@@ -10,7 +10,8 @@ from typing import Any
 from etiket_gui.backends.api import KnownDatasets
 from etiket_gui.backends.qcodes.pages import WalIndex, glance
 from etiket_gui.backends.qcodes.runs import Layout, RunRow, last_ids, nanoseconds, read_layout, rows_after, runs_where
-from etiket_gui.backends.sqlite_access import Access, Reader, Signature
+from etiket_gui.backends.sqlite_access import Access, Reader
+from etiket_gui.backends.sqlite_signature import Signature
 from etiket_gui.domain import guards
 from etiket_gui.domain.content import DiscoverySummary, Found
 from etiket_gui.domain.states import RunState
@@ -135,7 +136,7 @@ class Discovery:
         signature = self.access.signature()
         open_runs = [memory.runs[run_id] for run_id in memory.open_ids]
         has_overdue = any(not run.is_interrupted and self._is_overdue(run.identifier) for run in open_runs)
-        if memory.seen is not None and memory.seen.content() == signature.content() and not has_overdue:
+        if memory.seen is not None and memory.seen.is_still(signature) and not has_overdue:
             return self._summary(signature, 0, begun_s, is_complete_scan=False)
         glanced = self._at_a_glance(memory, signature)
         if glanced is not None:

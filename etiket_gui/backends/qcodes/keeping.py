@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from etiket_gui.backends.derived_files import DerivedFiles
-from etiket_gui.backends.sqlite_access import DatabaseBroken, Signature, copy_consistently, opened
+from etiket_gui.backends.sqlite_access import DatabaseBroken, copy_consistently, opened
+from etiket_gui.backends.sqlite_signature import Signature
 from etiket_gui.domain.content import Content, Description, Found
 from etiket_gui.domain.stopping import StopToken
 

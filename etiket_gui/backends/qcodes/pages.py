@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from etiket_gui.backends.sqlite_access import exclusively
+from etiket_gui.backends.sqlite_signature import exclusively
 
 _HEADER = b"SQLite format 3\x00"
 _SHM_HEADER_BYTES = 48

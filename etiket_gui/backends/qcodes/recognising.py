@@ -10,7 +10,8 @@ from pathlib import Path
 from etiket_gui.backends.api import Recognition
 from etiket_gui.backends.qcodes.keeping import LARGEST_BYTES
 from etiket_gui.backends.qcodes.runs import NEWEST_TESTED_VERSION
-from etiket_gui.backends.sqlite_access import Access, Reader, Signature, Way, exclusively, signature_of
+from etiket_gui.backends.sqlite_access import Access, Reader, Way
+from etiket_gui.backends.sqlite_signature import Signature, exclusively, signature_of
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import EtiketError, Stopped
 from etiket_gui.domain.names import to_portable

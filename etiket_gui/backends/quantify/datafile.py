@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
@@ -21,12 +23,14 @@ from etiket_gui.converters.dangerous_files import opening
 from etiket_gui.domain import guards
 from etiket_gui.domain.errors import ConversionFailed, SourceChanged, source_error
 from etiket_gui.domain.stopping import StopToken
+from etiket_gui.osys.file_times import is_young
 from etiket_gui.osys.files import open_source
 
 #: Larger files are read piece by piece where they lie; they are not rewritten several times a second.
 WHOLE_BYTES = 64 << 20
 TRIES = 6
 _DELAYS_S = (0.02, 0.04, 0.08, 0.16, 0.2)
+_YOUNG_DELAY_S = 0.02
 _HIDDEN = frozenset(
     ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties",
      "_nc3_strict", "_FillValue")
@@ -165,6 +169,10 @@ def _held_open(path: str, held: contextlib.ExitStack) -> tuple[BinaryIO, tuple[i
     after = os.fstat(file.fileno())
     file.close()
     is_same = (after.st_size, after.st_mtime_ns) == key and len(data) == key[0] and _key(path) == key
+    if is_same and is_young(key[1], time.time_ns()):
+        # What is being written just now may keep this time and this size: it is believed when it stays as it is.
+        time.sleep(_YOUNG_DELAY_S)
+        is_same = Path(path).read_bytes() == data
     if not is_same and guards.is_on("whole-file-is-checked"):
         raise _Moved((after.st_size, after.st_mtime_ns))
     return io.BytesIO(data), key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -138,10 +139,11 @@ def test_edit_of_an_old_run_is_found_by_glances_in_turns(path: Path) -> None:
     file.close()
 
 
-def test_nothing_is_opened_while_the_files_are_as_they_were(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_is_looked_at_while_the_files_are_as_they_were(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = QCoDeSFile(path)
     file.many(5)
     file.close()
+    os.utime(path, ns=(10**18, 10**18))
     source = _source(path)
     source.look()
     source.read(guid_of(2))

@@ -227,6 +227,9 @@ def _configure_restore(parser: ArgumentParser) -> None:
     _configure_from(parser)
     parser.add_argument("--link", action="store_true", help="links to what is stored instead of copies")
     parser.add_argument(
+        "--intact", action="store_true", help="where no copy is whole: the intact files, into DIR/NAME (incomplete)"
+    )
+    parser.add_argument(
         "--as", dest="form", nargs=2, metavar=("FORM", "FILE"), help="qcodes-db FILE: a QCoDeS database of the runs"
     )
 
@@ -245,11 +248,23 @@ def _restore(session: Session, arguments: Namespace) -> int:
             found = able
         folder = os.path.abspath(os.path.expanduser(arguments.to))
         target = Path(folder, choosing.folder_name(found[0].name))
-        if os.path.lexists(target):
-            raise UsageError(
-                f"{target} is there already, and nothing is overwritten.", advice="Name another folder with --to DIR."
-            )
-        return _fetch_from_first(session, found, wanted, target, method, stop)
+        _refuse_what_is_there(target)
+        try:
+            return _fetch_from_first(session, found, wanted, target, method, stop)
+        except EtiketError as error:
+            if not arguments.intact or isinstance(error, UsageError | Stopped):
+                raise
+            session.output.message(error.reason)
+        target = target.with_name(choosing.incomplete_name(target.name))
+        _refuse_what_is_there(target)
+        return _fetch_from_first(session, found, wanted, target, method, stop, leaves_out_damaged=True)
+
+
+def _refuse_what_is_there(target: Path) -> None:
+    if os.path.lexists(target):
+        raise UsageError(
+            f"{target} is there already, and nothing is overwritten.", advice="Name another folder with --to DIR."
+        )
 
 
 def _bring(session: Session, place: str | None, text: str, target: Path, stop: StopToken) -> None:
@@ -284,11 +299,13 @@ def _fetch_from_first(
     target: Path,
     method: RestoreMethod,
     stop: StopToken,
+    *,
+    leaves_out_damaged: bool = False,
 ) -> int:
     """Restore from the first place that gives the dataset back; the next one is tried when a copy is damaged."""
     for number, item in enumerate(found, start=1):
         try:
-            return _fetch(session, item, wanted, target, method, stop)
+            return _fetch(session, item, wanted, target, method, stop, leaves_out_damaged=leaves_out_damaged)
         except EtiketError as error:
             if isinstance(error, Stopped) or number == len(found):
                 raise
@@ -297,7 +314,14 @@ def _fetch_from_first(
 
 
 def _fetch(
-    session: Session, item: Located, wanted: str | None, target: Path, method: RestoreMethod, stop: StopToken
+    session: Session,
+    item: Located,
+    wanted: str | None,
+    target: Path,
+    method: RestoreMethod,
+    stop: StopToken,
+    *,
+    leaves_out_damaged: bool,
 ) -> int:
     version = chosen_version(item, wanted)
     try:
@@ -307,8 +331,10 @@ def _fetch(
     begun_s = time.monotonic()
     with ByteProgress(session.output, f"Restoring {item.name}", stop, total=version.size_bytes) as progress:
         report = item.place.destination.fetch(
-            version.remote, version.version, item.scope, target, method, progress, stop
-        )
+            version.remote, version.version, item.scope, target, method, progress, stop,
+            leaves_out_damaged=leaves_out_damaged,
+        )  # fmt: skip
+    ended = ExitCode.DIFFERENCE if report.left_out else ExitCode.OK
     what = f"{count_text(report.file_count, 'file')}, {size_text(report.size_bytes)}"
     session.note(f"Restored {item.name} {report.version} from {item.place.name} to {report.folder} ({what})")
     if session.output.is_json:
@@ -324,14 +350,15 @@ def _fetch(
                 "method": method.value,
                 "duration_s": round(time.monotonic() - begun_s, 3),
                 "notes": list(report.notes),
+                "left_out": list(report.left_out),
             }
         )
-        return ExitCode.OK
+        return ended
     session.output.line(f"Restored {item.name} {report.version} from {item.place.name} ({what}):")
     session.output.line(report.folder)
     for note in report.notes:
         session.output.message(note)
-    return ExitCode.OK
+    return ended
 
 
 def chosen_version(item: Located, wanted: str | None) -> StoredVersion:

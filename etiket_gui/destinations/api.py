@@ -163,13 +163,17 @@ class StoredSource:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """What a restore wrote: the dataset's folder, how many files and bytes, and what could not be had as asked."""
+    """What a restore wrote: the dataset's folder, how many files and bytes, and what could not be had as asked.
+
+    ``left_out`` are the names of the files that are damaged there.
+    """
 
     folder: str
     version: str
     file_count: int
     size_bytes: int
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Checkpoint(Protocol):
@@ -331,8 +335,14 @@ class Destination(ABC):
         method: RestoreMethod,
         progress: Progress,
         stop: StopToken,
+        *,
+        leaves_out_damaged: bool = False,
     ) -> FetchReport:
-        """Bring a version back into the new folder ``target``; everything is hashed on the way, all or nothing."""
+        """Bring a version back into the new folder ``target``; everything is hashed on the way, all or nothing.
+
+        With ``leaves_out_damaged`` nothing damaged is brought back, but all the rest; DestinationDamaged where there is
+        no rest.
+        """
 
     @abstractmethod
     def withdraw(self, remote: str, version: str, scope: str) -> None:

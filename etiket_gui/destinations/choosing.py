@@ -39,3 +39,8 @@ def folder_name(name: str) -> str:
     if sys.platform == "win32" and safe and not is_windows_safe(safe):
         safe = f"_{safe}"
     return f"_{safe}" if safe.startswith((".", "-")) else safe or "dataset"
+
+
+def incomplete_name(folder: str) -> str:
+    """What the folder is called into which only the intact files of a damaged version came."""
+    return f"{folder} (incomplete)"

@@ -253,9 +253,13 @@ class ArchiveDestination(Destination):
         method: RestoreMethod,
         progress: Progress,
         stop: StopToken,
+        *,
+        leaves_out_damaged: bool = False,
     ) -> FetchReport:
         """Bring a version back as the new folder ``target``, whole or not at all."""
-        return fetch(self._reader, remote, version, target, method, progress, stop)
+        return fetch(
+            self._reader, remote, version, target, method, progress, stop, leaves_out_damaged=leaves_out_damaged
+        )
 
     def view_address(self, remote: str, scope: str) -> str:
         """The dataset's browsable folder, else the folder that holds its records and blobs."""

@@ -1,4 +1,7 @@
-"""Brings a version back out of a folder archive: everything checked, all of it or nothing, only into a new folder."""
+"""Brings a version back out of a folder archive: everything checked, only into a new folder, all of it or nothing.
+
+Who asks for it gets what is intact of a damaged version, and is told what is not.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +46,13 @@ def fetch(
     method: RestoreMethod,
     progress: Progress,
     stop: StopToken,
+    *,
+    leaves_out_damaged: bool = False,
 ) -> FetchReport:
     """Bring a version ("" for the newest final one) back as the new folder ``target``, which appears whole or not.
 
-    Every name is checked before it is joined, every byte is hashed, links are made as text and never followed.
+    Every name is checked before it is joined, every byte is hashed, links are made as text and never followed. With
+    ``leaves_out_damaged`` a file that is damaged is left out and named in the report, unless none is intact.
     Raises UsageError where the target or the version makes no sense, UnsafeName, NameTooLong, PermissionRefused,
     DestinationDamaged where the archive does not hold what was put in, DestinationOffline and Stopped.
     """
@@ -59,7 +65,7 @@ def fetch(
     uuid = record.facts.reference.uuid if record.facts is not None else foreign_uuid(workspace, title)
     stage = _make_stage(target)
     try:
-        work = _Restore(reader, workspace, record, stage, target, method, progress, stop, uuid)
+        work = _Restore(reader, workspace, record, stage, target, method, progress, stop, uuid, leaves_out_damaged)
         _refuse_twins(plan, stage, target)
         progress.begin(uuid, record.file_count, record.size_bytes)
         work.run(plan)
@@ -69,7 +75,8 @@ def fetch(
         raise _target_error(error, target) from error
     finally:
         shutil.rmtree(extended(str(stage)), ignore_errors=True)
-    return FetchReport(str(target), record.version, work.file_count, work.size_bytes, work.notes())
+    left_out = tuple(work.left_out)
+    return FetchReport(str(target), record.version, work.file_count, work.size_bytes, work.notes(), left_out)
 
 
 @dataclass(slots=True)
@@ -85,10 +92,13 @@ class _Restore:
     progress: Progress
     stop: StopToken
     uuid: str
+    leaves_out_damaged: bool = False
     file_count: int = 0
     size_bytes: int = 0
+    left_out: list[str] = field(default_factory=list)
     _quoted: list[str] = field(default_factory=list)
     _links_not_made: list[str] = field(default_factory=list)
+    _damages: list[DestinationDamaged] = field(default_factory=list)
     _executables: int = 0
     _unlinked_empty: int = 0
 
@@ -106,12 +116,19 @@ class _Restore:
                         self._link(tree, names, parts, entry)
                     case EntryKind.FOLDER:
                         tree.set_time(names.folder(parts), entry.mtime_ns)
+        if self._damages and not self.file_count:
+            raise self._damages[0]
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what a person would not expect."""
         notes = []
         if self.record.is_altered:
             notes.append("The record of this version was altered: names, times or the description may be wrong.")
+        if self.left_out:
+            shown = ", ".join(to_portable(name) for name in self.left_out[:5]) + (
+                " …" if len(self.left_out) > 5 else ""
+            )
+            notes.append(f"{len(self.left_out)} file(s) are damaged in the archive and were left out: {shown}.")
         if self._quoted:
             shown = ", ".join(self._quoted[:3]) + (" …" if len(self._quoted) > 3 else "")
             notes.append(
@@ -137,6 +154,15 @@ class _Restore:
     # -------------------------------------------------------------- entries
 
     def _file(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry) -> None:
+        try:
+            self._intact_file(tree, names, parts, entry)
+        except DestinationDamaged as damaged:
+            if not self.leaves_out_damaged:
+                raise
+            self._damages.append(damaged)
+            self.left_out.append(entry.name)
+
+    def _intact_file(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry) -> None:
         assert entry.sha256 is not None
         blob = self.reader.layout.absolute(blob_path(self.workspace, self.record.title, entry.sha256))
         source = self._open_blob(blob, entry)
@@ -158,17 +184,26 @@ class _Restore:
         made: list[int] = []
         place = names.place(parts, lambda where: made.append(tree.create_file(where)))
         try:
+            self._fill(made[0], blob, entry, source)
+        except DestinationDamaged:
+            # The others may go on without it.
+            tree.discard(place)
+            raise
+        if self.record.facts is not None:
+            tree.set_time(place, entry.mtime_ns)
+
+    def _fill(self, made: int, blob: str, entry: FileEntry, source: int | None) -> None:
+        """Write the content of a new file and close it."""
+        try:
             if source is not None:
-                self._read(source, blob, entry, made[0])
+                self._read(source, blob, entry, made)
             elif self.method is RestoreMethod.LINK:
                 self._unlinked_empty += 1
             if entry.is_executable and sys.platform != "win32":
-                mode = stat.S_IMODE(os.fstat(made[0]).st_mode)
-                os.fchmod(made[0], mode | (mode & 0o444) >> 2)
+                mode = stat.S_IMODE(os.fstat(made).st_mode)
+                os.fchmod(made, mode | (mode & 0o444) >> 2)
         finally:
-            os.close(made[0])
-        if self.record.facts is not None:
-            tree.set_time(place, entry.mtime_ns)
+            os.close(made)
 
     def _linked(self, tree: FolderTree, names: FittedNames, parts: Parts, entry: FileEntry, blob: str) -> None:
         try:
@@ -227,6 +262,8 @@ class _Restore:
             try:
                 chunk = os.read(source, CHUNK_BYTES)
             except OSError as error:
+                if error.errno == errno.EIO and self.leaves_out_damaged:
+                    raise self._damaged(entry, blob, "the disk cannot read it") from error
                 raise reading_error(error, blob) from error
             if not chunk:
                 break
@@ -249,7 +286,8 @@ class _Restore:
             "restored.",
             path=blob,
             advice=f"Run `etiket-sync verify {title}`: it lists all that is damaged. Then restore another version, or "
-            "from another destination; a dataset whose source is still there is repaired when it is sent again.",
+            "from another destination, or only the intact files (`restore --intact`); a dataset whose source is still "
+            "there is repaired when it is sent again.",
         )
 
 

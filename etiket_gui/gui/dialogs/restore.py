@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from etiket_gui.bridge.queries_pages_dataset import CopyFacts, DatasetFacts
 from etiket_gui.domain.commands import NoteActivity
-from etiket_gui.domain.errors import EtiketError, Stopped
+from etiket_gui.domain.errors import DestinationDamaged, EtiketError, Stopped
 from etiket_gui.domain.names import display
 from etiket_gui.domain.wording import count_text
 from etiket_gui.gui.desk import Desk
@@ -48,6 +48,10 @@ class RestoreDialog(QDialog):
         self.setWindowTitle(self.tr("Restore"))
         self._desk = desk
         self._datasets = tuple(datasets)
+        #: Those of this run: all, or those whose damaged copies are to come back without what is damaged.
+        self._asked = self._datasets
+        self._damaged: list[DatasetFacts] = []
+        self._takes_intact = False
         self._job: int | None = None
         self._place = 0
         self._done: list[Mapping[str, Any]] = []
@@ -134,6 +138,13 @@ class RestoreDialog(QDialog):
         self.open_button.clicked.connect(self._open)
         self.open_button.setAutoDefault(False)
         self.open_button.hide()
+        self.intact_button = QPushButton(self.tr("Restore the intact files"))
+        self.intact_button.setObjectName("restore-intact")
+        self.intact_button.setAccessibleName(self.intact_button.text())
+        self.intact_button.setToolTip(self.tr("Into a folder whose name says that it is incomplete"))
+        self.intact_button.clicked.connect(self.start_intact)
+        self.intact_button.setAutoDefault(False)
+        self.intact_button.hide()
         self.cancel_button = QPushButton(self.tr("Cancel"))
         self.cancel_button.setObjectName("restore-cancel")
         self.cancel_button.setAccessibleName(self.cancel_button.text())
@@ -146,6 +157,7 @@ class RestoreDialog(QDialog):
         self.restore_button.clicked.connect(self.start)
         line.addWidget(self.open_button)
         line.addStretch(1)
+        line.addWidget(self.intact_button)
         line.addWidget(self.cancel_button)
         line.addWidget(self.restore_button)
         return line
@@ -198,12 +210,22 @@ class RestoreDialog(QDialog):
 
     def start(self) -> None:
         """Restore what was asked for."""
-        self._place, self._done, self._failures = 0, [], []
+        self._done, self._noted = [], 0
+        self._begin(self._datasets, takes_intact=False)
+
+    def start_intact(self) -> None:
+        """Of what came back from nowhere because files are damaged, restore the others."""
+        self._begin(tuple(self._damaged), takes_intact=True)
+
+    def _begin(self, asked: tuple[DatasetFacts, ...], *, takes_intact: bool) -> None:
+        self._asked, self._takes_intact = asked, takes_intact
+        self._place, self._failures, self._damaged = 0, [], []
         self.open_button.hide()
+        self.intact_button.hide()
         self._next()
 
     def _next(self) -> None:
-        facts = self._datasets[self._place]
+        facts = self._asked[self._place]
         self._set_busy(is_busy=True)
         self._progress.set_fraction(0.0)
         self._moving.setText(display(facts.name))
@@ -213,6 +235,7 @@ class RestoreDialog(QDialog):
             "destination": self.source.currentData(),
             "target": self.target.text().strip(),
             "method": "link" if self.links.isChecked() else "copy",
+            "intact": self._takes_intact,
         }
         self._job = self._desk.jobs.start("restore", parameters, self, self._take, self._take_failure, self._note)
 
@@ -229,7 +252,7 @@ class RestoreDialog(QDialog):
         done, total = body.get("bytes_done"), body.get("bytes_total")
         if isinstance(done, int) and isinstance(total, int) and total:
             # Of all datasets together, each counting the same.
-            self._progress.set_fraction((self._place + min(1.0, done / total)) / len(self._datasets))
+            self._progress.set_fraction((self._place + min(1.0, done / total)) / len(self._asked))
             self._moving.setText(
                 self.tr("{done} of {total} · {file}").format(
                     done=size_text(done), total=size_text(total), file=display(str(body.get("file", "")))
@@ -246,17 +269,20 @@ class RestoreDialog(QDialog):
     def _take_failure(self, error: EtiketError) -> None:
         if not isinstance(error, Stopped):
             told = f"{error.reason} {error.advice}".strip()
-            name = display(self._datasets[self._place].name)
+            name = display(self._asked[self._place].name)
+            if error.kind == DestinationDamaged.__name__ and not self._takes_intact:
+                self._damaged.append(self._asked[self._place])
             self._failures.append(told if len(self._datasets) == 1 else f"{name}: {told}")
         self._go_on()
 
     def _go_on(self) -> None:
         self._job = None
         self._place += 1
-        if self._place < len(self._datasets):
+        if self._place < len(self._asked):
             self._next()
             return
         self._tell()
+        self.intact_button.setVisible(bool(self._damaged))
         self._set_busy(is_busy=False)
         self._check()
 
@@ -278,7 +304,8 @@ class RestoreDialog(QDialog):
         for result in self._done:
             sentences.extend(str(item) for item in (*result.get("notes", ()), *result.get("differences", ())))
         sentences.extend(self._failures)
-        self._say("\n".join(sentences), "bad" if self._failures else "good" if len(sentences) == 1 else "")
+        is_bad = bool(self._failures) or any(result.get("left_out") for result in self._done)
+        self._say("\n".join(sentences), "bad" if is_bad else "good" if len(sentences) == 1 else "")
 
     def _note_done(self, folder: str) -> None:
         """Have the engine put what was restored since the last time into the list of what happened."""
@@ -308,7 +335,7 @@ class RestoreDialog(QDialog):
             return
         self._desk.jobs.cancel(self._job)
         self._job = None
-        self._place = len(self._datasets) - 1
+        self._place = len(self._asked) - 1
         self._failures.append(self.tr("Stopped. What was not whole is removed again."))
         self._tell()
         self._set_busy(is_busy=False)

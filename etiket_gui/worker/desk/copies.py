@@ -12,7 +12,7 @@ from typing import Any
 
 from etiket_gui.credentials.keyring_store import KeyringStore
 from etiket_gui.destinations.api import Destination, RestoreMethod, Verification
-from etiket_gui.destinations.choosing import chosen_version, folder_name
+from etiket_gui.destinations.choosing import chosen_version, folder_name, incomplete_name
 from etiket_gui.domain.errors import EtiketError, Stopped, StoreProblem, UsageError
 from etiket_gui.domain.stopping import StopToken
 from etiket_gui.store.rows import DatasetRow, DestinationRow, TransferRow
@@ -94,8 +94,9 @@ def restore(job: DeskJob) -> dict[str, Any]:
     """Bring a dataset back into a new folder below ``target``.
 
     Parameters: dataset (uuid or id), version (None: the newest complete one), destination (id; None: the first that
-    gives it back, folders before servers), target, method (copy or link). Returns ``folder``, ``version``,
-    ``destination``, ``file_count``, ``size_bytes`` and ``notes``. Raises UsageError and what the destination meets.
+    gives it back, folders before servers), target, method (copy or link), intact (whether a damaged version comes back
+    without its damaged files, into a folder that says so). Returns ``folder``, ``version``, ``destination``,
+    ``file_count``, ``size_bytes``, ``notes`` and ``left_out``. Raises UsageError and what the destination meets.
     """
     asked = job.parameters.get("dataset")
     if not isinstance(asked, int | str):
@@ -105,13 +106,15 @@ def restore(job: DeskJob) -> dict[str, Any]:
     if not copies:
         raise UsageError("That dataset is not stored there, so it cannot be restored from there.")
     method = RestoreMethod(str(job.parameters.get("method") or "copy"))
-    target = job.path("target") / folder_name(copies[0].dataset.name)
+    is_intact_enough = job.parameters.get("intact") is True
+    name = folder_name(copies[0].dataset.name)
+    target = job.path("target") / (incomplete_name(name) if is_intact_enough else name)
     if os.path.lexists(target):
         raise UsageError(f"{target} is there already, and nothing is overwritten.", advice="Choose another folder.")
     last: EtiketError | None = None
     for copy in copies:
         try:
-            return _fetched(job, copy, target, method)
+            return _fetched(job, copy, target, method, leaves_out_damaged=is_intact_enough)
         except EtiketError as error:
             if isinstance(error, Stopped):
                 raise
@@ -120,7 +123,9 @@ def restore(job: DeskJob) -> dict[str, Any]:
     raise last or UsageError("Nothing was restored.")
 
 
-def _fetched(job: DeskJob, copy: _Copy, target: Path, method: RestoreMethod) -> dict[str, Any]:
+def _fetched(
+    job: DeskJob, copy: _Copy, target: Path, method: RestoreMethod, *, leaves_out_damaged: bool
+) -> dict[str, Any]:
     wanted = job.parameters.get("version")
     with _built(job, copy.destination) as destination:
         if method is RestoreMethod.LINK and not destination.capabilities.restores_by_link:
@@ -135,8 +140,9 @@ def _fetched(job: DeskJob, copy: _Copy, target: Path, method: RestoreMethod) -> 
             raise UsageError(f"{target.parent} cannot be made: {error.strerror}.", path=str(target.parent)) from error
         progress = _Bytes(job, version.size_bytes)
         report = destination.fetch(
-            version.remote, version.version, copy.transfer.scope, target, method, progress, job.stop
-        )
+            version.remote, version.version, copy.transfer.scope, target, method, progress, job.stop,
+            leaves_out_damaged=leaves_out_damaged,
+        )  # fmt: skip
     return {
         "folder": report.folder,
         "target": report.folder,
@@ -148,6 +154,7 @@ def _fetched(job: DeskJob, copy: _Copy, target: Path, method: RestoreMethod) -> 
         "bytes": report.size_bytes,
         "method": method.value,
         "notes": list(report.notes),
+        "left_out": list(report.left_out),
         "differences": [],
     }
 

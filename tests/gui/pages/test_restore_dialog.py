@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -59,6 +60,43 @@ def test_nothing_is_overwritten_and_the_reason_is_said(
     qtbot.waitUntil(lambda: "is there already, and nothing is overwritten" in dialog.report.text(), timeout=30_000)
     assert [path.name for path in present.iterdir()] == ["mine.txt"]
     assert dialog.restore_button.isEnabled()
+
+
+@pytest.fixture
+def _damaged_copy(archived_home: Home, _archived_home: Path) -> Iterator[None]:
+    """The first file of the third dataset is damaged in the archive, which is everybody's."""
+    facts = _facts(archived_home, 3)[0]
+    content = Path(facts.root, *facts.identifier.split("/"), AWKWARD_NAMES[0]).read_bytes()
+    [blob] = [
+        path
+        for path in _archived_home.parent.rglob("blobs/*/*")
+        if path.is_file() and path.name == hashlib.sha256(content).hexdigest()
+    ]
+    blob.chmod(0o600)
+    blob.write_bytes(content[::-1] + b"?")
+    yield
+    blob.write_bytes(content)
+    blob.chmod(0o444)
+
+
+@pytest.mark.usefixtures("_damaged_copy")
+def test_of_a_damaged_copy_the_intact_files_come_back_into_a_folder_that_says_so(
+    archived_home: Home, desk_on: Callable[[Home], Desk], show_page: ShowPage, qtbot: QtBot, tmp_path: Path
+) -> None:
+    facts = _facts(archived_home, 3)[0]
+    original = Path(facts.root, *facts.identifier.split("/"))
+    dialog = _dialog(archived_home, desk_on(archived_home), show_page, tmp_path / "back", 3)
+    assert not dialog.intact_button.isVisible()
+    dialog.start()
+    qtbot.waitUntil(lambda: "is damaged in the archive" in dialog.report.text(), timeout=30_000)
+    assert not (tmp_path / "back" / facts.name).exists()
+    qtbot.mouseClick(dialog.intact_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "were left out" in dialog.report.text(), timeout=30_000)
+    folder = tmp_path / "back" / f"{facts.name} (incomplete)"
+    assert not (folder / AWKWARD_NAMES[0]).exists()
+    for name in AWKWARD_NAMES[1:]:
+        assert (folder / name).read_bytes() == (original / name).read_bytes()
+    assert not dialog.intact_button.isVisible()
 
 
 def test_several_are_restored_one_after_the_other(

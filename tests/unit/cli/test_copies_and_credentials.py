@@ -47,6 +47,30 @@ def test_a_damaged_copy_is_replaced_by_the_next_one_and_said(two_copies: Command
     assert not (tmp_path / "other" / "run 1").exists()
 
 
+def test_of_a_dataset_that_is_damaged_everywhere_the_intact_files_come_back_when_asked_for(
+    two_copies: CommandLineRunner, tmp_path: Path
+) -> None:
+    _damage(tmp_path / "archive", b"data of run 1\n")
+    whole = two_copies.ok("restore", "run 1", "--to", tmp_path / "whole", "--intact", "--json")
+    assert (whole.json["destination"], whole.json["left_out"]) == ("second", [])
+    _damage(tmp_path / "second", b"data of run 1\n")
+    refused = two_copies("restore", "run 1", "--to", tmp_path / "back")
+    assert refused.code == 4
+    assert "--intact" in refused.err
+    assert not (tmp_path / "back" / "run 1").exists()
+    ended = two_copies("restore", "run 1", "--to", tmp_path / "back", "--intact", "--json")
+    assert ended.code == 4
+    assert ended.json["left_out"] == ["data.txt"]
+    folder = tmp_path / "back" / "run 1 (incomplete)"
+    assert ended.json["folder"] == str(folder)
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files
+    assert "data.txt" not in files
+    again = two_copies("restore", "run 1", "--to", tmp_path / "back", "--intact")
+    assert again.code == 2
+    assert "nothing is overwritten" in again.err
+
+
 def test_a_destination_that_is_away_hides_nothing_of_the_others(two_copies: CommandLineRunner, tmp_path: Path) -> None:
     (tmp_path / "archive").rename(tmp_path / "unplugged")
     found = two_copies.ok("search", "run", "--json")

@@ -96,7 +96,7 @@ def test_a_name_that_two_datasets_have_is_asked_about(
 def test_a_damaged_only_copy_ends_with_4(
     archived: CommandLineRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> int:
+    def fail(*arguments: object, **options: object) -> int:
         raise DestinationDamaged("data.txt is not what was put in.")
 
     monkeypatch.setattr(archive_commands, "_fetch", fail)

@@ -112,6 +112,37 @@ def test_a_missing_or_cut_blob_restores_nothing_and_says_what_to_run(archive: St
     assert not [item for item in tmp_path.iterdir() if "etiket-part" in item.name]
 
 
+@pytest.mark.parametrize("method", RestoreMethod)
+def test_what_is_intact_of_a_damaged_version_comes_back_when_asked_for(
+    archive: StoredArchive, tmp_path: Path, method: RestoreMethod
+) -> None:
+    remote = archive.add("run", {"a": b"1", "sub/b": b"22", "c": b"333", "d": b""}, links={"l": "c"})
+    for content, other in ((b"22", b"2"), (b"333", b"334")):
+        blob = archive.blob(remote, content)
+        blob.chmod(0o644)
+        blob.write_bytes(other)
+    report = fetch(
+        archive.reader, remote, "", tmp_path / "back", method, NoProgress(), StopToken(), leaves_out_damaged=True
+    )
+    assert report.left_out == ("c", "sub/b")
+    assert (report.file_count, report.size_bytes) == (2, 1)
+    assert any("2 file(s) are damaged" in note for note in report.notes)
+    assert (tmp_path / "back" / "a").read_bytes() == b"1"
+    assert sorted(path.name for path in (tmp_path / "back").rglob("*") if path.name != "sub") == ["a", "d", "l"]
+
+
+def test_a_version_of_which_nothing_is_intact_is_damaged_whatever_is_asked_for(
+    archive: StoredArchive, tmp_path: Path
+) -> None:
+    archive.blob(archive.add("run", {"a": b"1"}), b"1").unlink()
+    with pytest.raises(DestinationDamaged, match="missing"):
+        fetch(
+            archive.reader, archive.remote("run"), "", tmp_path / "back", RestoreMethod.COPY, NoProgress(), StopToken(),
+            leaves_out_damaged=True,
+        )  # fmt: skip
+    assert not (tmp_path / "back").exists()
+
+
 def test_links_lead_into_the_archive_and_the_report_says_so(archive: StoredArchive, tmp_path: Path) -> None:
     remote = archive.add("run", {"sub/a": b"1", "empty": b""}, links={"l": "sub/a"}, executable=("sub/a",))
     report = restore(archive, tmp_path / "back", method=RestoreMethod.LINK)

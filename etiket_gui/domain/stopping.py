@@ -60,7 +60,7 @@ class Progress(Protocol):
         """A dataset of that many files and bytes starts."""
 
     def advance(self, uuid: str, name: str, bytes_done: int, size_bytes: int) -> None:
-        """``bytes_done`` more bytes of the file ``name`` (``size_bytes`` in all) were moved."""
+        """``bytes_done`` more bytes of the file ``name`` (``size_bytes`` in all) were moved; fewer where negative."""
 
     def finish(self, uuid: str) -> None:
         """The dataset's last byte was moved."""

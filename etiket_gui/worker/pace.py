@@ -69,7 +69,10 @@ class PacedProgress:
         self._datasets[uuid] = [0, size_bytes]
 
     def advance(self, uuid: str, name: str, bytes_done: int, size_bytes: int) -> None:
-        """Bytes were moved; sleeps as the pace asks, raises Stopped when the task was cancelled."""
+        """Bytes were moved; sleeps as the pace asks, raises Stopped when the task was cancelled.
+
+        A negative number takes back what was told before; the time that took is spent all the same.
+        """
         if self._file != (uuid, name):
             self._file = (uuid, name)
             self._file_done = 0
@@ -81,7 +84,7 @@ class PacedProgress:
             self._reported_at_s = now_s
             self._report([[uuid, name, self._file_done, size_bytes, totals[0], totals[1]]])
         self._stop.check()
-        self._pace.spend(bytes_done, self._stop)
+        self._pace.spend(max(0, bytes_done), self._stop)
 
     def finish(self, uuid: str) -> None:
         """The dataset's bytes are all moved."""

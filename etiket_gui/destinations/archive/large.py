@@ -142,19 +142,30 @@ class LargeCopier:
         self._stop = stop
         self._is_gentle = is_gentle
 
-    def hash_only(self, file: SourceFile) -> str:
-        """SHA-256 of a source file whose content is probably stored already. Raises SourceChanged and Stopped."""
+    def hash_only(self, uuid: str, file: SourceFile) -> str:
+        """SHA-256 of a source file whose content is probably stored already. Raises SourceChanged and Stopped.
+
+        Its bytes count as moved; :meth:`take_back` says that they have to be copied after all.
+        """
         buffer = memoryview(bytearray(HASH_CHUNK_BYTES))
-        digest, done = hashlib.sha256(), 0
+        digest, done, was_gentle = hashlib.sha256(), 0, False
         try:
             fd = open_source(file.path)
             try:
                 before = os.fstat(fd)
                 check_unchanged_since_look(file, before)
-                while count := read_at(fd, buffer, done):
+                while True:
                     self._stop.check()
+                    is_gentle = self._is_gentle()
+                    if is_gentle is not was_gentle:
+                        let_read_ahead(fd, is_wanted=not is_gentle)
+                        was_gentle = is_gentle
+                    count = read_at(fd, buffer[: _GENTLE_CHUNK_BYTES if is_gentle else len(buffer)], done)
+                    if not count:
+                        break
                     digest.update(buffer[:count])
                     done += count
+                    self._progress.advance(uuid, file.entry.name, count, before.st_size)
                 check_unchanged_while_read(file, before, os.fstat(fd))
             finally:
                 os.close(fd)
@@ -162,6 +173,10 @@ class LargeCopier:
             raise source_error(error, file.path) from error
         check_expected(file, digest.hexdigest())
         return digest.hexdigest()
+
+    def take_back(self, uuid: str, file: SourceFile) -> None:
+        """What was hashed only is not stored, so nothing of it has moved yet."""
+        self._progress.advance(uuid, file.entry.name, -file.entry.size_bytes, file.entry.size_bytes)
 
     def copy(self, uuid: str, file: SourceFile) -> LargeResult:
         """Copy and hash; the copy then lies in a temporary folder of its own until it is placed or discarded.

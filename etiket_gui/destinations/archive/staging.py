@@ -187,9 +187,11 @@ class Stager:
 
     def _read_large(self, item: StagedDataset, file: SourceFile, there: Folder | None, is_likely_there: bool) -> str:
         if is_likely_there:
-            sha256 = self._copier.hash_only(file)
+            uuid = item.outgoing.reference.uuid
+            sha256 = self._copier.hash_only(uuid, file)
             if sha256 in item.blobs or self._is_there(item, there, sha256, file):
                 return sha256
+            self._copier.take_back(uuid, file)
         return self.write_large(item, file)
 
     def write_large(self, item: StagedDataset, file: SourceFile) -> str:

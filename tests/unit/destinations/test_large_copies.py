@@ -79,3 +79,44 @@ def test_the_steps_are_small_as_long_as_something_is_measured_also_where_that_be
     assert files.asked_bytes[-1] >= MIB
     assert reads_ahead == [False, True]
     archive.check_whole()
+
+
+class Told(NoProgress):
+    """Notes what was told, and lets somebody measure from the first telling on."""
+
+    def __init__(self, options: dict[str, object]) -> None:
+        self.options = options
+        self.steps: list[int] = []
+
+    def advance(self, uuid: str, name: str, bytes_done: int, size_bytes: int) -> None:
+        """So many bytes moved."""
+        self.steps.append(bytes_done)
+        self.options["measuring"] = True
+
+
+@LINUX_ONLY
+@pytest.mark.parametrize("is_lost", [False, True], ids=["stored", "lost"])
+def test_a_file_that_is_stored_already_is_compared_in_small_steps_while_something_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    options: dict[str, object] = {}
+    reads_ahead: list[bool] = []
+    monkeypatch.setattr(large, "let_read_ahead", lambda fd, *, is_wanted: reads_ahead.append(is_wanted))
+    archive = Archive(tmp_path)
+    content = os.urandom(24 * MIB)
+    destination = ArchiveDestination(
+        ArchiveConfig(path=archive.root), DestinationContext(AGENT, "host", tmp_path, options=options)
+    )
+    item = outgoing(archive.measured("run", {"large.bin": content}))
+    destination.push(item, NoCheckpoint(), NoProgress(), StopToken())
+    if is_lost:
+        [blob] = [path for path in Path(archive.root).rglob("blobs/*/*") if path.stat().st_size == 24 * MIB]
+        blob.unlink()
+    told = Told(options)
+    again = outgoing(archive.measured("run", {"large.bin": content, "new.txt": b"1"}))
+    destination.push(again, NoCheckpoint(), told, StopToken())
+    compared = told.steps[: told.steps.index(-24 * MIB)] if is_lost else told.steps
+    assert {step for step in compared[1:] if step > 1} == {64 * 1024}
+    assert reads_ahead[0] is False
+    assert sum(told.steps) == 24 * MIB + 1
+    archive.check_whole()

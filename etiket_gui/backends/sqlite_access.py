@@ -43,6 +43,9 @@ WAL_SLICE_S = 0.2
 #: How long a busy database is waited for before the look is given up; it is tried again soon.
 BUSY_PATIENCE_S = 10.0
 _BUSY_STEP_S = 0.002
+#: How long one query waits by itself; then others of this process may look meanwhile.
+_QUERY_PATIENCE_S = 0.5
+_LOCK_STEP_S = 0.1
 _IMMUTABLE_TRIES = 3
 _COPY_TRIES = 5
 _COPY_BACK_OFF_S = 0.05
@@ -75,27 +78,28 @@ class Way(Enum):
 class Reader:
     """One look: ``query`` runs one SELECT and fetches it whole. Valid inside the call it is handed to only.
 
-    A SELECT whose moment is the writer's waits for the next one by itself, up to ``deadline_s`` of the monotonic clock:
-    a measurement that writes without a rest leaves a free moment once in each of its transactions.
+    A SELECT whose moment is the writer's waits for the next one by itself, up to ``patience_s``: a measurement that
+    writes without a rest leaves a free moment once in each of its transactions. Two queries may see two states.
     """
 
-    def __init__(self, connection: sqlite3.Connection, deadline_s: float, stop: StopToken) -> None:
+    def __init__(self, connection: sqlite3.Connection, patience_s: float, stop: StopToken) -> None:
         self._connection = connection
-        self._deadline_s = deadline_s
+        self._patience_s = patience_s
         self._stop = stop
         #: How long it waited (seconds); nothing is kept from the writer meanwhile.
         self.waited_s = 0.0
 
     def _begun(self, sql: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
+        deadline_s: float | None = None
         while True:
             try:
                 return self._connection.execute(sql, parameters)
             except sqlite3.Error as error:
                 begun_s = time.monotonic()
-                is_waited_for = begun_s < self._deadline_s and guards.is_on("busy-database-is-waited-for")
-                if not _is_busy(error) or not is_waited_for:
+                deadline_s = begun_s + self._patience_s if deadline_s is None else deadline_s
+                is_waited_for = begun_s < deadline_s and guards.is_on("busy-database-is-waited-for")
+                if not _is_busy(error) or not is_waited_for or self._stop.is_stopped:
                     raise
-                self._stop.check()
                 self._stop.wait(_BUSY_STEP_S)
                 self.waited_s += time.monotonic() - begun_s
 
@@ -181,11 +185,13 @@ class Access:
             return False
 
     def look(self, work: Callable[[Reader], T], stop: StopToken) -> T:
-        """Run ``work`` on a consistent state of the database and close it again.
+        """Run ``work`` on the database and close it again.
 
-        ``work`` may be run more than once. Raises SourceGone, SourceOffline, PermissionRefused, FileBusy (wait a
+        ``work`` may be run more than once. While somebody writes, each of its queries sees what is committed just
+        then; else all see the same. Raises SourceGone, SourceOffline, PermissionRefused, FileBusy (wait a
         little), SourceChanged, DatabaseBroken and Stopped.
         """
+        stop.check()
         deadline_s = time.monotonic() + BUSY_PATIENCE_S
         tries = 0
         while True:
@@ -199,7 +205,7 @@ class Access:
             try:
                 if way is Way.COPY:
                     return self._look_at_copy(before, work, stop)
-                result = self._open_and_run(way, work, deadline_s, stop)
+                result = self._open_and_run(way, before, work, stop)
             except sqlite3.Error as error:
                 if self._waits(error, deadline_s):
                     stop.wait(_BUSY_STEP_S)
@@ -241,23 +247,35 @@ class Access:
             path=self.path,
         ) from error
 
-    def _open_and_run(self, way: Way, work: Callable[[Reader], T], deadline_s: float, stop: StopToken) -> T:
+    def _open_and_run(self, way: Way, before: Signature, work: Callable[[Reader], T], stop: StopToken) -> T:
         option = "mode=ro&immutable=1" if way is Way.IMMUTABLE else "mode=ro"
-        with exclusively(self.path), opened(self.path, option) as connection:
-            reader = Reader(connection, deadline_s, stop)
-            started_s = time.monotonic()
-            try:
-                if way is Way.SHARED:
-                    # An immutable connection says "delete" of every database.
-                    ((mode,),) = reader.query("PRAGMA journal_mode")
-                    self._is_wal = mode == "wal"
-                return self._timed(reader, work)
-            finally:
-                self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s - reader.waited_s)
+        lock = exclusively(self.path)
+        while not lock.acquire(timeout=_LOCK_STEP_S):
+            stop.check()
+        try:
+            with opened(self.path, option) as connection:
+                reader = Reader(connection, _QUERY_PATIENCE_S, stop)
+                started_s = time.monotonic()
+                try:
+                    if way is Way.SHARED:
+                        self._note_journal_mode(reader, before)
+                    return self._timed(reader, work)
+                finally:
+                    self.longest_look_s = max(self.longest_look_s, time.monotonic() - started_s - reader.waited_s)
+        finally:
+            lock.release()
+
+    def _note_journal_mode(self, reader: Reader, before: Signature) -> None:
+        # An immutable connection says "delete" of every database; asking takes a lock, the header does not.
+        self._is_wal = before.is_wal_database
+        if self._is_wal is None:
+            ((mode,),) = reader.query("PRAGMA journal_mode")
+            self._is_wal = mode == "wal"
 
     def _timed(self, reader: Reader, work: Callable[[Reader], T]) -> T:
         # The schema is parsed here, 4 µs a table, so that what is measured is what the caller can make shorter.
-        reader.query("SELECT 1 FROM sqlite_master LIMIT 1")
+        # To explain a query reads nothing but the schema.
+        reader.query("EXPLAIN SELECT 1 FROM sqlite_master")
         begun_s, waited_s = time.monotonic(), reader.waited_s
         try:
             return work(reader)
@@ -319,14 +337,17 @@ def copy_consistently(path: str, target: Path, stop: StopToken) -> Signature:
     damaged = ""
     for tries_left in reversed(range(_COPY_TRIES)):
         before = signature_of(path)
+        if before.wal is not None and not before.is_settled and tries_left >= _COPY_DOUBTED_TRIES:
+            stop.wait(back_off_s)
+            stop.check()
+            continue
         for suffix in ("-wal", "-journal", "", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{target}{suffix}")
         for suffix, is_there in (("-wal", before.wal), ("-journal", before.journal), ("", True)):
             if is_there:
                 _copy(path + suffix, f"{target}{suffix}", stop)
-        is_believed = before.wal is None or before.is_settled or tries_left < _COPY_DOUBTED_TRIES
-        if is_believed and signature_of(path).content() == before.content():
+        if signature_of(path).content() == before.content():
             damaged = _damage(target)
             if not damaged:
                 return before

@@ -16,6 +16,7 @@ from etiket_gui.osys.file_times import is_young
 #: How SQLite's header counts the changes and the pages: https://www.sqlite.org/fileformat2.html#file_change_counter
 _HEADER_BYTES = 100
 _COUNTER = slice(24, 44)
+_WAL_VERSIONS = b"\x02\x02"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 Stat = tuple[int, int, int, int]
 
@@ -33,7 +34,8 @@ class Signature:
     journal: Stat | None
     has_shm: bool
     counter: tuple[bytes, bytes] = (b"", b"")
-    looked_at_ns: int = field(default=0, compare=False)
+    #: When the look at the folder began and ended (ns since 1970 UTC).
+    looked_at_ns: tuple[int, int] = field(default=(0, 0), compare=False)
 
     @property
     def newest_ns(self) -> int:
@@ -48,7 +50,7 @@ class Signature:
     @property
     def is_settled(self) -> bool:
         """Whether whatever is written later changes what the folder says. (A -wal has no counter.)"""
-        return not is_young(self.newest_ns, self.looked_at_ns)
+        return not is_young(self.newest_ns, *self.looked_at_ns)
 
     def content(self) -> tuple[object, ...]:
         """What changes when something is written."""
@@ -56,7 +58,17 @@ class Signature:
 
     def is_still(self, later: Signature) -> bool:
         """Whether nothing was written since, as ``later`` says."""
-        return self.is_settled and self.content() == later.content()
+        return self.content() == later.content() and (self.is_counted or self.is_settled)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the header counts every change: without a -wal, which the header knows nothing of."""
+        return self.wal is None and bool(self.counter[0])
+
+    @property
+    def is_wal_database(self) -> bool | None:
+        """Whether the database is written with a -wal, by its own header; None where that could not be read."""
+        return self.counter[1][:2] == _WAL_VERSIONS if self.counter[1] else None
 
 
 _locks: dict[str, threading.RLock] = {}
@@ -78,17 +90,18 @@ def signature_of(path: str) -> Signature:
 
     Never inside a look: it opens the database for a moment, see :func:`exclusively`.
     """
-    looked_at_ns = time.time_ns()
     with exclusively(path), _header_of(path) as header:
         # A commit writes the header after it made a -journal and before it removes that: no commit escapes the three.
         before = header()
+        began_ns = time.time_ns()
         try:
             status = os.stat(path)
         except OSError as error:
             raise source_error(error, path) from error
         wal, journal, has_shm = _beside(path, "-wal"), _beside(path, "-journal"), os.path.lexists(path + "-shm")
         database = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return Signature(database, wal, journal, has_shm, (before, header()), looked_at_ns)
+        ended_ns = time.time_ns()
+        return Signature(database, wal, journal, has_shm, (before, header()), (began_ns, ended_ns))
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ class LiveSlice:
     ``cursor`` is that place for the next question, as JSON values. ``first_point`` counts the points before this
     slice; 0 replaces everything told so far. ``point_count`` counts all points so far and ``expected_count`` those of
     the whole run, None while nobody knows. ``shape`` is the grid's shape, outermost axis first, where it is known.
+    ``is_newest`` says that there was no more when it was asked; without it somebody asks once more where it is long.
     """
 
     columns: tuple[LiveColumn, ...]
@@ -38,3 +39,4 @@ class LiveSlice:
     point_count: int = 0
     expected_count: int | None = None
     shape: tuple[int, ...] = ()
+    is_newest: bool = False

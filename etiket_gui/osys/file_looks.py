@@ -38,17 +38,16 @@ class FileLooks:
     def look_at(self, paths: Iterable[str]) -> None:
         """Look at exactly these files from now on; what they are now is told as no change."""
         with self._lock:
-            now_ns = time.time_ns()
             before = self._seen
-            self._seen = {path: before[path] if path in before else self._first_look(path, now_ns) for path in paths}
+            self._seen = {path: before[path] if path in before else self._first_look(path) for path in paths}
             self._doubted.intersection_update(self._seen)
             if self._seen and self._thread is None and not self._is_over.is_set():
                 self._thread = threading.Thread(target=self._run, name="file looks", daemon=True)
                 self._thread.start()
 
-    def _first_look(self, path: str, now_ns: int) -> _Seen:
-        seen = _look(path)
-        if _is_young(seen, now_ns):
+    def _first_look(self, path: str) -> _Seen:
+        seen, is_doubted = _look(path)
+        if is_doubted:
             self._doubted.add(path)
         return seen
 
@@ -62,10 +61,8 @@ class FileLooks:
         while not self._is_over.wait(self._every_s):
             with self._lock:
                 changed = []
-                now_ns = time.time_ns()
                 for path, before in self._seen.items():
-                    now = _look(path)
-                    is_doubted = _is_young(now, now_ns)
+                    now, is_doubted = _look(path)
                     if now != before or (path in self._doubted and not is_doubted):
                         changed.append((path, (now is None) != (before is None)))
                         self._seen[path] = now
@@ -74,13 +71,12 @@ class FileLooks:
                 self._changed(path, is_final=is_final)
 
 
-def _look(path: str) -> _Seen:
+def _look(path: str) -> tuple[_Seen, bool]:
+    """What a file is, and whether a change right after this could look the same."""
+    began_ns = time.time_ns()
     try:
         status = os.stat(path)
     except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
-
-
-def _is_young(seen: _Seen, now_ns: int) -> bool:
-    return seen is not None and is_young(seen[1], now_ns)
+        return None, False
+    is_doubted = is_young(status.st_mtime_ns, began_ns, time.time_ns())
+    return (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino), is_doubted

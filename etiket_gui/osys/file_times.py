@@ -38,11 +38,13 @@ def granularity_ns(time_ns: int) -> int:
     return 2 * _TICK_NS
 
 
-def is_young(newest_ns: int, looked_at_ns: int) -> bool:
-    """Whether a file that changed at ``newest_ns`` may change after ``looked_at_ns`` and keep that time.
+def is_young(newest_ns: int, began_ns: int, ended_ns: int) -> bool:
+    """Whether a file that changed at ``newest_ns`` may change after it was looked at and keep that time.
 
-    A time far in the future is that of another clock: nothing can be said of it, so it is believed.
+    The look took from ``began_ns`` to ``ended_ns``. A time far in the future is that of another clock: nothing can be
+    said of it, so it is believed.
     """
     if not guards.is_on("young-times-are-doubted"):
         return False
-    return abs(looked_at_ns - newest_ns) <= granularity_ns(newest_ns)
+    granularity = granularity_ns(newest_ns)
+    return began_ns - granularity <= newest_ns <= ended_ns + granularity

@@ -74,7 +74,7 @@ def follow(task: Task, backend: Backend, runs: Iterable[tuple[str, str]], folder
                 continue
             told[uuid] = [progress.point_count, progress.expected_count]
             has_many = max((len(column.values) for column in points.columns), default=0) >= _FEW_POINTS
-            is_rest = has_many and dict(points.cursor) != since
+            is_rest = has_many and not points.is_newest and dict(points.cursor) != since
         if is_rest:
             more.append(uuid)
     return {"runs": told, "more": more}

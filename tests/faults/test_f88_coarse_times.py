@@ -93,8 +93,8 @@ def test_what_was_written_a_moment_ago_is_looked_at_again(tmp_path: Path) -> Non
     now_ns = time.time_ns()
     wal = (7, 4096, now_ns, now_ns)
     old = (7, 4096, now_ns - NS, now_ns - NS)
-    young = Signature(old, wal, None, has_shm=True, looked_at_ns=now_ns)
-    settled = Signature(old, wal, None, has_shm=True, looked_at_ns=now_ns + 3 * NS)
+    young = Signature(old, wal, None, has_shm=True, looked_at_ns=(now_ns, now_ns))
+    settled = Signature(old, wal, None, has_shm=True, looked_at_ns=(now_ns + 3 * NS, now_ns + 3 * NS))
     assert not young.is_still(settled), "the -wal may have been written once more at the same time"
     assert settled.is_still(settled)
 
@@ -102,7 +102,7 @@ def test_what_was_written_a_moment_ago_is_looked_at_again(tmp_path: Path) -> Non
 @pytest.mark.fault("F88", guard="young-times-are-doubted")
 def test_a_second_change_of_the_same_time_is_told_when_that_time_is_past(tmp_path: Path) -> None:
     path = tmp_path / "experiments.db"
-    second_ns = (time.time_ns() // NS + 1) * NS
+    second_ns = (time.time_ns() // NS + 2) * NS
     told: list[str] = []
 
     def changed(path: str, *, is_final: bool) -> None:
@@ -129,7 +129,7 @@ def test_dataset_file_that_is_rewritten_within_one_tick_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "dataset.hdf5"
-    second_ns = (time.time_ns() // NS + 1) * NS
+    second_ns = (time.time_ns() // NS + 2) * NS
 
     def write(value: float) -> None:
         write_data(path, [np.arange(3.0)], [np.full(3, value)])

@@ -26,7 +26,7 @@ from etiket_gui.backends.qcodes.keeping import found_database, identifier_of, is
 from etiket_gui.backends.qcodes.live import newest_points
 from etiket_gui.backends.qcodes.reading import RunContent, describe, make_files, read_head
 from etiket_gui.backends.qcodes.recognising import recognise_database
-from etiket_gui.backends.qcodes.runs import RunRow, last_ids, read_layout
+from etiket_gui.backends.qcodes.runs import RunRow, last_id_sql, last_ids, read_layout
 from etiket_gui.backends.sqlite_access import Access, Reader
 from etiket_gui.backends.sqlite_signature import Signature
 from etiket_gui.domain.content import Content, Description, DiscoverySummary, Found
@@ -40,6 +40,8 @@ NETWORK_POLL_INTERVAL_S = 60.0
 SETTLE_TIME_S = 0.2
 #: Of so many datasets it is remembered what the database was when they were read; a batch is smaller.
 _KEPT_READINGS = 500
+#: How long what is known of a running measurement besides its points is believed (seconds), and of how many.
+_LIVE_HEAD_S, _KEPT_LIVE_HEADS = 30.0, 16
 
 
 class QCoDeSBackend(DatabaseBackend):
@@ -63,6 +65,7 @@ class QCoDeSBackend(DatabaseBackend):
         self._access = Access(self._path, context.work_folder / "database-copy", copies_only=copies_only)
         self._discovery = Discovery(self._access, self._options.interrupted_after, self._file_key)
         self._read: OrderedDict[str, tuple[Signature, int]] = OrderedDict()
+        self._live_heads: OrderedDict[str, tuple[RunContent, float]] = OrderedDict()
 
     @classmethod
     def recognise(cls, path: Path, stop: StopToken) -> Recognition | None:
@@ -160,11 +163,27 @@ class QCoDeSBackend(DatabaseBackend):
     def live(self, identifier: str, since: Mapping[str, Any], stop: StopToken) -> LiveSlice | None:
         """The points after ``since``; None for a run without a table of results."""
         with _AwayIsOffline(self._path):
-            head = self._head(identifier, stop)
-            if head.last_id < 0:
+            head, last_id = self._live_head(identifier, stop)
+            if last_id < 0 or head.begun is None:
                 return None
             scratch = self.context.work_folder / "live"
-            return newest_points(self._access, head.row.result_table, head.found, since, head.last_id, scratch, stop)
+            table, names = head.row.result_table, head.begun.names
+            return newest_points(self._access, table, names, head.found, since, last_id, scratch, stop)
+
+    def _live_head(self, identifier: str, stop: StopToken) -> tuple[RunContent, int]:
+        """What does not change while a run is measured, and its last point: asking for little disturbs little."""
+        kept = self._live_heads.pop(identifier, None)
+        if kept is None or time.monotonic() - kept[1] > _LIVE_HEAD_S or kept[0].last_id < 0:
+            head, read_at_s = self._head(identifier, stop), time.monotonic()
+            last_id = head.last_id
+        else:
+            head, read_at_s = kept
+            ((last,),) = self._access.look(lambda reader: reader.query(last_id_sql(head.row.result_table)), stop)
+            last_id = int(str(last or 0))
+        self._live_heads[identifier] = head, read_at_s
+        while len(self._live_heads) > _KEPT_LIVE_HEADS:
+            self._live_heads.popitem(last=False)
+        return head, last_id
 
     def fingerprint(self, identifier: str) -> int:
         """The run's fingerprint now; no run is looked at while the files are as they were when it was read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,7 +111,7 @@ class Discovery:
         finds: dict[str, Found] = {}
 
         def take(rows: Sequence[RunRow], reader: Reader) -> None:
-            for found in self._finds(rows, reader, signature, memory, keep=finds):
+            for found in self._finds(rows, reader, signature, memory):
                 finds[found.identifier] = found
 
         memory.layout = rows_after(self.access, 0, take, stop)
@@ -148,7 +148,12 @@ class Discovery:
 
         def look(reader: Reader) -> None:
             finds.clear()
-            memory.layout = read_layout(reader)
+            # While somebody measures every query costs the measurement a little: what cannot have changed is not asked.
+            ((number,),) = reader.query("PRAGMA schema_version")
+            schema = int(str(number))
+            is_another_file = memory.seen is None or memory.seen.is_the_same_file != signature.is_the_same_file
+            if memory.layout is None or schema != memory.schema or is_another_file:
+                memory.layout, memory.roots = read_layout(reader), {}
             rows = runs_where(
                 reader, memory.layout, "r.run_id > ? ORDER BY r.run_id", (memory.last_run_id - _NEWEST_RUNS,)
             )
@@ -158,11 +163,11 @@ class Discovery:
                 rows += runs_where(reader, memory.layout, f"r.run_id IN ({marks})", tuple(older))
             rows += self._swept(reader, memory, begun_s)
             before = {row.run_id: memory.runs[row.run_id].fingerprint for row in rows if row.run_id in memory.runs}
-            for found in self._finds(rows, reader, signature, memory):
+            for found in self._finds(rows, reader, signature, memory, tables=memory.roots):
                 run_id = memory.by_identifier[found.identifier]
                 if before.get(run_id) != found.fingerprint:
                     finds[found.identifier] = found
-            self._prepare_glances(reader, memory)
+            self._prepare_glances(reader, memory, schema)
 
         self.access.look(look, stop)
         memory.seen = signature
@@ -172,14 +177,18 @@ class Discovery:
         return self._summary(signature, len(finds), begun_s, is_complete_scan=False)
 
     @staticmethod
-    def _prepare_glances(reader: Reader, memory: Memory) -> None:
-        """Remember where the trees begin that the next looks can tell from whether only points were added."""
+    def _prepare_glances(reader: Reader, memory: Memory, schema: int) -> None:
+        """Remember where the trees begin that the next looks can tell from whether only points were added.
+
+        ``schema`` was asked first: what moves a root after that changes the number too, and the next glance sees it.
+        """
+        memory.schema = schema
         tables = ["runs", *(memory.runs[run_id].table for run_id in sorted(memory.open_ids))]
+        if all(table in memory.roots for table in tables):
+            return
         marks = ",".join("?" * len(tables))
         sql = f"SELECT name, rootpage FROM sqlite_master WHERE type='table' AND name IN ({marks})"  # noqa: S608
         memory.roots = {str(name): int(str(root)) for name, root in reader.query(sql, tuple(tables))}
-        ((schema,),) = reader.query("PRAGMA schema_version")
-        memory.schema = int(str(schema))
 
     def _at_a_glance(self, memory: Memory, signature: Signature) -> list[Found] | None:
         """What changed, where nothing but points of open runs did; None when SQLite must be asked.
@@ -277,14 +286,17 @@ class Discovery:
         reader: Reader,
         signature: Signature,
         memory: Memory,
-        keep: Mapping[str, Found] | None = None,
+        tables: Collection[str] = (),
     ) -> list[Found]:
-        """Finds for rows, and the memory of them; of a guid that is there twice, the run with more points."""
+        """Finds for rows, and the memory of them; of a guid that is there twice, the run with more points.
+
+        Of ``tables`` it was just seen that they are there.
+        """
         open_rows = [row for row in rows if not row.is_completed]
         lasts = dict(
             zip(
                 (row.run_id for row in open_rows),
-                last_ids(reader, [row.result_table for row in open_rows]),
+                last_ids(reader, [row.result_table for row in open_rows], tables),
                 strict=True,
             )
         )

@@ -13,7 +13,7 @@ import numpy as np
 from etiket_gui.backends.qcodes.cells import Array
 from etiket_gui.backends.qcodes.columns import Budget
 from etiket_gui.backends.qcodes.interdependencies import Interdependencies, Parameter
-from etiket_gui.backends.qcodes.points import PointReader, Points
+from etiket_gui.backends.qcodes.points import Begun, PointReader, Points
 from etiket_gui.backends.sqlite_access import Access
 from etiket_gui.domain.live import LiveColumn, LiveSlice
 from etiket_gui.domain.stopping import StopToken
@@ -27,6 +27,7 @@ _MOST_ARRAY_ROWS = 200
 def newest_points(
     access: Access,
     table: str,
+    names: tuple[str, ...],
     found: Interdependencies,
     since: Mapping[str, Any],
     last_id: int,
@@ -35,14 +36,14 @@ def newest_points(
 ) -> LiveSlice:
     """The points after ``since`` (the cursor of the slice before, empty at first) and up to the row ``last_id``.
 
-    Every column has one value per point; a point is one result row's value, rows of one ``add_result`` are one point
-    where their setpoints are the same.
+    ``names`` are the columns of the table. Every column has one value per point; a point is one result row's value,
+    rows of one ``add_result`` are one point where their setpoints are the same.
     """
     first = int(since.get("row", 0))
     before = int(since.get("points", 0))
     has_arrays = any(parameter.kind == "array" for parameter in found.parameters.values())
     until = min(last_id, first + (_MOST_ARRAY_ROWS if has_arrays else _MOST_ROWS))
-    points = PointReader(access, table, found, Budget(scratch)).read(until, stop, after=first)
+    points = PointReader(access, table, found, Budget(scratch), Begun(names)).read(until, stop, after=first)
     columns = _columns(points, found)
     count = max((len(column.values) for column in columns), default=0)
     shape = next(iter(found.shapes.values()), ())
@@ -53,6 +54,7 @@ def newest_points(
         point_count=before + count,
         expected_count=math.prod(shape) if shape else None,
         shape=shape,
+        is_newest=until == last_id,
     )
 
 

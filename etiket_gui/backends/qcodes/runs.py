@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -153,21 +153,26 @@ def _row(values: Sequence[object], layout: Layout) -> RunRow:
     )
 
 
-def last_ids(reader: Reader, tables: Sequence[str]) -> Iterator[int]:
-    """The number of the last row of each result table; -1 where there is no such table."""
-    there = {
-        str(name)
-        for (name,) in reader.query(
-            f"SELECT name FROM sqlite_master WHERE type='table' AND name IN ({','.join('?' * len(tables))})",  # noqa: S608
-            tuple(tables),
-        )
-    }
+def last_ids(reader: Reader, tables: Sequence[str], known: Collection[str] = ()) -> Iterator[int]:
+    """The number of the last row of each result table; -1 where there is no such table.
+
+    Of ``known`` ones it was just seen that they are there.
+    """
+    there = set(known)
+    if asked := [table for table in tables if table not in there]:
+        sql = f"SELECT name FROM sqlite_master WHERE type='table' AND name IN ({','.join('?' * len(asked))})"  # noqa: S608
+        there.update(str(name) for (name,) in reader.query(sql, tuple(asked)))
     for table in tables:
         if table not in there:
             yield -1
             continue
-        ((last,),) = reader.query(f"SELECT max(id) FROM {quoted(table)}")  # noqa: S608
+        ((last,),) = reader.query(last_id_sql(table))
         yield _integer(last)
+
+
+def last_id_sql(table: str) -> str:
+    """Asks for the number of the last row of a result table that is there; NULL where it has none."""
+    return f"SELECT max(id) FROM {quoted(table)}"  # noqa: S608
 
 
 def iso_utc(seconds: float | None) -> str | None:

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
@@ -165,17 +164,27 @@ def _held_open(path: str, held: contextlib.ExitStack) -> tuple[BinaryIO, tuple[i
     key = (status.st_size, status.st_mtime_ns)
     if key[0] > WHOLE_BYTES:
         return file, key
+    began_ns = time.time_ns()
     data = file.read(key[0] + 1)
     after = os.fstat(file.fileno())
     file.close()
     is_same = (after.st_size, after.st_mtime_ns) == key and len(data) == key[0] and _key(path) == key
-    if is_same and is_young(key[1], time.time_ns()):
+    if is_same and is_young(key[1], began_ns, time.time_ns()):
         # What is being written just now may keep this time and this size: it is believed when it stays as it is.
         time.sleep(_YOUNG_DELAY_S)
-        is_same = Path(path).read_bytes() == data
+        is_same = _key(path) == key and _content(path, key[0]) == data
     if not is_same and guards.is_on("whole-file-is-checked"):
         raise _Moved((after.st_size, after.st_mtime_ns))
     return io.BytesIO(data), key
+
+
+def _content(path: str, size_bytes: int) -> bytes:
+    """A small file as it is now, as far as it is not larger than it was."""
+    try:
+        with os.fdopen(open_source(path), "rb") as file:
+            return file.read(size_bytes + 1)
+    except OSError as error:
+        raise source_error(error, path) from error
 
 
 def _understood(file: BinaryIO, key: tuple[int, int], held: contextlib.ExitStack) -> DataFile:

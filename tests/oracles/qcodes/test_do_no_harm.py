@@ -103,7 +103,8 @@ class Looking:
                     self.source.read(known[self.count % len(known)])
                 except (FileBusy, SourceChanged):
                     self.put_off += 1
-                self.count += 1
+                else:
+                    self.count += 1
         except (EtiketError, AssertionError, OSError, ValueError):
             self.failures.append(traceback.format_exc())
 

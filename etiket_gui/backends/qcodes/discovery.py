@@ -18,7 +18,7 @@ from etiket_gui.domain.states import RunState
 from etiket_gui.domain.stopping import StopToken
 
 #: Older runs that are compared with what is remembered at each look, beside the newest ones.
-_SWEPT_RUNS = 50
+_FIRST_SWEPT_RUNS, _SWEPT_RUNS = 10, 50
 _SWEEP_LIMIT_S = 0.002
 _NEWEST_RUNS = 5
 #: Older runs that a glance compares, in turns.
@@ -54,6 +54,7 @@ class Memory:
     open_ids: set[int] = field(default_factory=set)
     last_run_id: int = 0
     swept_to: int = 0
+    sweep_runs: int = _FIRST_SWEPT_RUNS
     layout: Layout | None = None
     seen: Signature | None = None
     #: What a glance compares with: rows of open runs, root pages, the schema's number, digests of cells.
@@ -161,7 +162,7 @@ class Discovery:
             if older := sorted((memory.open_ids | memory.changed) - asked):
                 marks = ",".join("?" * len(older))
                 rows += runs_where(reader, memory.layout, f"r.run_id IN ({marks})", tuple(older))
-            rows += self._swept(reader, memory, begun_s)
+            rows += self._swept(reader, memory)
             before = {row.run_id: memory.runs[row.run_id].fingerprint for row in rows if row.run_id in memory.runs}
             for found in self._finds(rows, reader, signature, memory, tables=memory.roots):
                 run_id = memory.by_identifier[found.identifier]
@@ -223,22 +224,21 @@ class Discovery:
                 finds.append(found)
         return finds
 
-    def _swept(self, reader: Reader, memory: Memory, begun_s: float) -> list[RunRow]:
-        """A few of the older runs, in turns, as many as fit into the time."""
-        if memory.layout is None:
+    @staticmethod
+    def _swept(reader: Reader, memory: Memory) -> list[RunRow]:
+        """A few of the older runs, in turns: one query, of as many as fit into the time."""
+        upper = memory.last_run_id - _NEWEST_RUNS
+        if memory.layout is None or upper <= 0:
             return []
-        rows: list[RunRow] = []
-        swept_s = time.monotonic()
-        while len(rows) < _SWEPT_RUNS and time.monotonic() - swept_s < _SWEEP_LIMIT_S:
-            some = runs_where(
-                reader, memory.layout, "r.run_id > ? AND r.run_id <= ? ORDER BY r.run_id LIMIT 10",
-                (memory.swept_to, memory.last_run_id - _NEWEST_RUNS),
-            )  # fmt: skip
-            if not some:
-                memory.swept_to = 0
-                break
-            rows += some
-            memory.swept_to = some[-1].run_id
+        begun_s = time.monotonic() - reader.waited_s
+        where = f"r.run_id > ? AND r.run_id <= ? ORDER BY r.run_id LIMIT {memory.sweep_runs}"
+        rows = runs_where(reader, memory.layout, where, (memory.swept_to, upper))
+        took_s = time.monotonic() - reader.waited_s - begun_s
+        memory.swept_to = rows[-1].run_id if len(rows) == memory.sweep_runs else 0
+        if took_s > _SWEEP_LIMIT_S:
+            memory.sweep_runs = max(memory.sweep_runs // 2, 1)
+        elif took_s < _SWEEP_LIMIT_S / 4:
+            memory.sweep_runs = min(2 * memory.sweep_runs, _SWEPT_RUNS)
         return rows
 
     def these(self, identifiers: Sequence[str], report: Callable[[Found], None], stop: StopToken) -> DiscoverySummary:

@@ -87,7 +87,10 @@ class SourceBench(ABC):
 
 
 def _opened_files(root: Path, script: str) -> list[str]:
-    """The files below ``root`` that a Python script opens, by an audit hook in a process of its own."""
+    """The files below ``root`` that a Python script opens, by an audit hook in a process of its own.
+
+    SQLite databases do not count: in them a backend looks for what changed.
+    """
     prelude = (
         "import os, sys\n"
         "opened = []\n"
@@ -105,7 +108,15 @@ def _opened_files(root: Path, script: str) -> list[str]:
         timeout=60,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    return done.stdout.split()
+    return [name for name in done.stdout.splitlines() if name and not _is_database(name)]
+
+
+def _is_database(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\x00"
+    except OSError:
+        return False
 
 
 def _comparable(content: Content) -> dict[str, Any]:

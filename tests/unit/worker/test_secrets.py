@@ -10,6 +10,7 @@ import pytest
 
 from etiket_gui.credentials.keyring_store import KeyringLocked, KeyringStore
 from etiket_gui.domain.errors import EtiketError
+from etiket_gui.domain.states import RetryClass
 from etiket_gui.engine.secrets import EngineSecrets
 from etiket_gui.worker import secrets as secrets_module
 from etiket_gui.worker.secrets import SecretDesk
@@ -69,6 +70,41 @@ def test_engine_that_gives_no_answer_is_not_waited_for_for_ever(monkeypatch: pyt
     monkeypatch.setattr(secrets_module, "_LONGEST_WAIT_S", 0.05)
     with pytest.raises(EtiketError, match="no answer in time"):
         SecretDesk(lambda _: None).get("source-1")
+
+
+def test_answer_that_another_lane_found_refused_is_asked_for_anew_by_the_one_that_waits() -> None:
+    asked: list[Mapping[str, Any]] = []
+    two_asked = threading.Event()
+
+    def ask(message: Mapping[str, Any]) -> None:
+        asked.append(message)
+        if len(asked) == 2:
+            two_asked.set()
+
+    desk = SecretDesk(ask)
+    told: list[str | None] = []
+    waiting = threading.Thread(target=lambda: told.append(desk.get("source-1")))
+    with desk._answered:
+        waiting.start()
+    # The answer comes, and before who waits wakes up the other lane says that what it had was refused.
+    with desk._answered:
+        while not asked:
+            desk._answered.wait(0.01)
+        desk.take({"account": "source-1", "value": "new"})
+        desk.refuse("source-1")
+    assert two_asked.wait(10)
+    assert [message["is_refused"] for message in asked] == [False, True]
+    desk.take({"account": "source-1", "value": "newer"})
+    waiting.join(10)
+    assert told == ["newer"]
+
+
+def test_password_store_that_gives_no_answer_is_asked_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets_module, "_LONGEST_WAIT_S", 0.05)
+    desk = SecretDesk(lambda _: None)
+    with pytest.raises(EtiketError) as failed:
+        desk.get("source-1")
+    assert failed.value.retry_class is RetryClass.SOON
 
 
 def test_answer_to_a_worker_that_is_gone_is_dropped(pipe: Pipe) -> None:

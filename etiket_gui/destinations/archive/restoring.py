@@ -29,6 +29,7 @@ from etiket_gui.domain.errors import DestinationDamaged, EtiketError, NameTooLon
 from etiket_gui.domain.names import from_portable, to_portable
 from etiket_gui.domain.states import EntryKind
 from etiket_gui.domain.stopping import Progress, StopToken
+from etiket_gui.domain.wording import count_text
 from etiket_gui.osys.files import FileLayer, Folder, extended
 
 CHUNK_BYTES = 1024 * 1024
@@ -128,7 +129,7 @@ class _Restore:
             shown = ", ".join(to_portable(name) for name in self.left_out[:5]) + (
                 " …" if len(self.left_out) > 5 else ""
             )
-            notes.append(f"{len(self.left_out)} file(s) are damaged in the archive and were left out: {shown}.")
+            notes.append(f"Damaged in the archive and left out: {count_text(len(self.left_out), 'file')} ({shown}).")
         if self._quoted:
             shown = ", ".join(self._quoted[:3]) + (" …" if len(self._quoted) > 3 else "")
             notes.append(

@@ -126,7 +126,7 @@ def test_what_is_intact_of_a_damaged_version_comes_back_when_asked_for(
     )
     assert report.left_out == ("c", "sub/b")
     assert (report.file_count, report.size_bytes) == (2, 1)
-    assert any("2 file(s) are damaged" in note for note in report.notes)
+    assert any("left out: 2 files (c, sub/b)" in note for note in report.notes)
     assert (tmp_path / "back" / "a").read_bytes() == b"1"
     assert sorted(path.name for path in (tmp_path / "back").rglob("*") if path.name != "sub") == ["a", "d", "l"]
 

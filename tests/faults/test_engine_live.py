@@ -184,7 +184,8 @@ def test_of_a_large_growing_run_only_description_and_preview_go_until_it_is_over
             return bool(drawn)
 
         driver.until(is_drawn, "a provisional version with its newest points, drawn")
-        assert drawn[0] in {event.size_bytes for event in driver.told(ProvisionalStored)}
+        # It lies in the archive a moment before that is told.
+        driver.until(lambda: drawn[0] in {event.size_bytes for event in driver.told(ProvisionalStored)}, "it is told")
         assert drawn[0] < 100_000
         run.finish()
         driver.until_archived("sweep")

@@ -194,6 +194,9 @@ def report_lines(report: RunReport) -> Iterator[str]:
         yield f"{different} from what was sent. See: etiket-sync problems"
     if report.exit_code not in {ExitCode.OK, ExitCode.INTERRUPTED} and not report.unseen_sources:
         yield "What is in the way, and what to do: etiket-sync problems"
+        if report.not_archived:
+            # A measurement that goes on is no problem.
+            yield "What waits or is still being measured: etiket-sync datasets"
 
 
 COMMANDS = {"run": CommandLine(_configure, _run)}

@@ -40,6 +40,20 @@ def _commit(path: Path) -> None:
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Such a database."""
+    made = tmp_path / "experiments.db"
+    _database(made)
+    return made
+
+
+@pytest.fixture
+def access(path: Path, tmp_path: Path) -> Access:
+    """What it is looked into with."""
+    return Access(str(path), tmp_path / "copy")
+
+
+@pytest.fixture
 def _coarse_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file has the times of a clock that does not tick during the test."""
 
@@ -57,10 +71,7 @@ def _coarse_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.fault("F88", guard="changes-are-counted")
 @pytest.mark.usefixtures("_coarse_clock")
-def test_half_a_transaction_is_never_read_where_two_commits_have_one_time(tmp_path: Path) -> None:
-    path = tmp_path / "experiments.db"
-    _database(path)
-    access = Access(str(path), tmp_path / "copy")
+def test_half_a_transaction_is_never_read_where_two_commits_have_one_time(path: Path, access: Access) -> None:
     looks = 0
 
     def look(reader: Reader) -> tuple[object, object]:
@@ -78,10 +89,7 @@ def test_half_a_transaction_is_never_read_where_two_commits_have_one_time(tmp_pa
 
 @pytest.mark.fault("F88", guard="changes-are-counted")
 @pytest.mark.usefixtures("_coarse_clock")
-def test_a_commit_is_seen_where_it_changed_neither_size_nor_time(tmp_path: Path) -> None:
-    path = tmp_path / "experiments.db"
-    _database(path)
-    access = Access(str(path), tmp_path / "copy")
+def test_a_commit_is_seen_where_it_changed_neither_size_nor_time(path: Path, access: Access) -> None:
     before = access.signature()
     assert before.is_still(access.signature())
     _commit(path)
@@ -153,10 +161,8 @@ def test_dataset_file_that_is_rewritten_within_one_tick_is_read_again(
 
 @pytest.mark.fault("F40", guard="journal-is-looked-at-twice")
 def test_journal_that_goes_while_it_is_met_is_no_reason_to_copy_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "experiments.db"
-    _database(path)
     # What a writer leaves for a moment: SQLite sees a journal that nobody holds, and may not play it back.
     journal = tmp_path / "experiments.db-journal"
     journal.write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(512))
@@ -172,18 +178,14 @@ def test_journal_that_goes_while_it_is_met_is_no_reason_to_copy_the_database(
         return signature_of(of)
 
     monkeypatch.setattr(sqlite_access, "signature_of", signature)
-    access = Access(str(path), tmp_path / "copy")
     assert access.look(lambda reader: reader.query("SELECT number FROM one"), StopToken()) == [(1,)]
     assert access.last_way is Way.IMMUTABLE
     assert not (tmp_path / "copy").exists()
 
 
 @pytest.mark.fault("F40", guard="busy-database-is-waited-for")
-def test_each_query_waits_for_the_writer_by_itself(tmp_path: Path) -> None:
-    path = tmp_path / "experiments.db"
-    _database(path)
+def test_each_query_waits_for_the_writer_by_itself(path: Path, access: Access) -> None:
     writer = sqlite3.connect(path, isolation_level=None)
-    access = Access(str(path), tmp_path / "copy")
     looks = 0
 
     class AtThirdWait(StopToken):

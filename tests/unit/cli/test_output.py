@@ -10,6 +10,8 @@ import pytest
 
 from etiket_gui.cli import output as output_module
 from etiket_gui.cli.output import Output, ago_text, duration_text, iso_time, quoted, shown, size_text
+from etiket_gui.cli.running import report_lines
+from etiket_gui.engine.report import RunReport
 
 
 class Terminal(io.StringIO):
@@ -105,3 +107,10 @@ def test_commands_are_told_as_they_are_typed_here_also_at_the_end_of_a_line(
     assert output_module.as_typed_here("etiket-sync-agent is another thing") == "etiket-sync-agent is another thing"
     monkeypatch.delenv(output_module.COMMAND_VARIABLE)
     assert output_module.as_typed_here(text) == text
+
+
+def test_a_run_that_is_still_measured_is_not_called_a_problem() -> None:
+    report = RunReport(8, 7, 1, 0, 0, (), (), 0, (), was_interrupted=False, duration_s=30.0)
+    told = list(report_lines(report))
+    assert told[0] == "1 of 8 datasets is not archived yet (30 s)."
+    assert told[-1] == "What waits or is still being measured: etiket-sync datasets"
